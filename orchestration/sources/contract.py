@@ -1,0 +1,391 @@
+"""Data contracts: the Open Data Contract Standard file of a source, read and checked into small typed objects.
+
+Belongs here: parsing `<source>.odcs.yaml`, the vocabulary of semantics and roles, and the messages for what is wrong
+with a contract. Does not belong here: reading delivered data (see `load`).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from open_data_contract_standard.model import (
+    CustomProperty,
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+    Server,
+)
+from pydantic import ValidationError
+
+from orchestration.errors import KindredError
+
+CONTRACT_SUFFIX = ".odcs.yaml"
+
+# The canonical attributes that a column can feed: those of integration.int_customer_records, then the identifiers of
+# integration.int_record_identifiers.
+RECORD_SEMANTICS = (
+    "source_record_id", "given_name", "middle_name", "family_name", "full_name", "birth_date", "gender", "email",
+    "phone", "street", "unit", "city", "region", "postcode", "country", "national_id", "updated_at",
+)  # fmt: skip
+IDENTIFIER_SEMANTICS = ("user_id", "loyalty_number", "device_id", "anonymous_id", "social_handle")
+SEMANTICS = frozenset(RECORD_SEMANTICS + IDENTIFIER_SEMANTICS)
+
+# What a table can feed; each is a staging model `stg_<source>__<role>` and an integration model that unions them.
+ROLES = (
+    "customer_records", "record_identifiers", "customer_events", "orders", "consent_events", "support_tickets",
+)  # fmt: skip
+
+LEGAL_BASES = frozenset(
+    # GDPR, article 6(1) a to f.
+    {"consent", "contract", "legal_obligation", "vital_interest", "public_task", "legitimate_interest"}
+)
+CLASSIFICATIONS = ("public", "internal", "pseudonymous", "personal", "restricted")
+
+FileFormat = Literal["csv", "jsonl", "parquet"]
+Delivery = Literal["delta", "snapshot"]
+
+_LOGICAL_TYPES = {
+    "string": "varchar",
+    "integer": "bigint",
+    "number": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+    "object": "json",
+    "array": "json",
+}
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_DECIMAL = re.compile(r"^decimal\(\d{1,2}, ?\d{1,2}\)$", re.IGNORECASE)
+# Java's DateTimeFormatter letters (the standard's choice of format language) in DuckDB's strptime terms.
+_DATE_LETTERS = {
+    "yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d",
+    "HH": "%H", "H": "%-H", "mm": "%M", "ss": "%S", "SSS": "%g", "SSSSSS": "%f", "X": "%z", "XXX": "%z", "Z": "%z",
+    "a": "%p", "hh": "%I",
+}  # fmt: skip
+
+
+class ContractError(KindredError):
+    """A contract that cannot be used; the message names the file, the path inside it and the way out."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a delivered table: where it stands in the file, and the type it has in `raw`."""
+
+    name: str
+    physical_name: str
+    type: str
+    """DuckDB type in the raw table."""
+    date_format: str | None
+    """strptime format of a date or timestamp that arrives as text; None reads ISO 8601."""
+    description: str
+    semantic: str | None
+    classification: str
+    required: bool
+    primary_key: bool
+    options: dict[str, Any] = field(default_factory=dict)
+    """The standard's logicalTypeOptions: pattern, minLength, maxLength, minimum, maximum."""
+    valid_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One delivered table of a source."""
+
+    source: str
+    name: str
+    file_glob: str
+    description: str
+    feeds: tuple[str, ...]
+    version_column: str | None
+    columns: tuple[Column, ...]
+    quality: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def raw_name(self) -> str:
+        """Name in the schemas `raw` and `quarantine`: `<source>__<table>`."""
+        return f"{self.source}__{self.name}"
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        """The columns of the primary key, in their order."""
+        return tuple(column for column in self.columns if column.primary_key)
+
+
+@dataclass(frozen=True)
+class FileServer:
+    """How the files of a source are written."""
+
+    format: FileFormat
+    delimiter: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What the source's data may be used for, and on what legal basis (GDPR article 6)."""
+
+    purpose: str
+    legal_basis: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A source as its contract describes it."""
+
+    path: Path
+    source: str
+    title: str
+    description: str
+    domain: str
+    owner: str
+    team: str
+    delivery: Delivery
+    daily: bool
+    """Whether a delivery is owed each day; then a missing one fails the raw gate."""
+    retention: str | None
+    server: FileServer
+    purposes: tuple[Purpose, ...]
+    tables: tuple[Table, ...]
+
+    @cached_property
+    def fingerprint_text(self) -> str:
+        """The file's text, part of a load's fingerprint: a changed contract loads the day again."""
+        return self.path.read_text(encoding="utf-8")
+
+
+_FORMAT_TOKEN = re.compile(r"'(?P<quoted>[^']*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>[^A-Za-z'])")
+
+
+def strptime_format(java_pattern: str) -> str:
+    """Translate a DateTimeFormatter pattern (`dd/MM/yyyy`) to strptime (`%d/%m/%Y`).
+
+    Raises ContractError for a letter that has no counterpart.
+    """
+    parts: list[str] = []
+    for token in _FORMAT_TOKEN.finditer(java_pattern):
+        letters = token["letters"]
+        if letters is None:
+            parts.append(token["quoted"] if token["quoted"] is not None else token["other"])
+        elif letters in _DATE_LETTERS:
+            parts.append(_DATE_LETTERS[letters])
+        else:
+            known = ", ".join(sorted(_DATE_LETTERS))
+            raise ContractError(f"date format {java_pattern!r}: {letters!r} is not understood; known are {known}")
+    return "".join(parts)
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract file.
+
+    Raises:
+        ContractError: the file is no valid contract; the message names the file and the path inside it.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        standard = OpenDataContractStandard.model_validate(raw)
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path.name}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ContractError(f"{path.name}: not a valid Open Data Contract: {problems}") from error
+    except OSError as error:
+        raise ContractError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return _Reader(path, standard).contract()
+    except ContractError as error:
+        raise ContractError(f"{path.name}: {error}") from None
+
+
+def load_contracts(folder: Path) -> tuple[Contract, ...]:
+    """Read every contract of the folder, sorted by source: these are the active sources.
+
+    Raises:
+        ContractError: the folder is missing or empty, a contract is wrong, or two contracts name one source.
+    """
+    paths = sorted(folder.glob(f"*{CONTRACT_SUFFIX}")) if folder.is_dir() else []
+    if not paths:
+        raise ContractError(
+            f"no data contract (*{CONTRACT_SUFFIX}) in {folder}: a source is active when its contract lies there"
+        )
+    contracts = tuple(load_contract(path) for path in paths)
+    seen: dict[str, Path] = {}
+    for contract in contracts:
+        if contract.source in seen:
+            raise ContractError(
+                f"{contract.path.name}: source {contract.source!r} is already described by {seen[contract.source].name}"
+            )
+        seen[contract.source] = contract.path
+    return contracts
+
+
+def feeds(contracts: Iterable[Contract]) -> dict[str, list[str]]:
+    """Which sources feed each role, for the dbt models that union them: role to sources, in order."""
+    return {role: [c.source for c in contracts if any(role in table.feeds for table in c.tables)] for role in ROLES}
+
+
+class _Reader:
+    """Turns the standard's loose objects into ours, naming the path of whatever is wrong."""
+
+    def __init__(self, path: Path, standard: OpenDataContractStandard) -> None:
+        self.path = path
+        self.standard = standard
+
+    def contract(self) -> Contract:
+        standard = self.standard
+        source = self._identifier(standard.id, "id")
+        expected = self.path.name.removesuffix(CONTRACT_SUFFIX)
+        if source != expected:
+            raise ContractError(f"id: {source!r} does not match the file name; call the file {source}{CONTRACT_SUFFIX}")
+        properties = _properties(standard.customProperties)
+        delivery = properties.get("delivery", "delta")
+        if delivery not in ("delta", "snapshot"):
+            raise ContractError(f"customProperties.delivery: {delivery!r} is neither 'delta' nor 'snapshot'")
+        sla = {item.property: item for item in standard.slaProperties or []}
+        frequency, retention = sla.get("frequency"), sla.get("retention")
+        description = standard.description
+        return Contract(
+            path=self.path,
+            source=source,
+            title=standard.name or source,
+            description=(description.purpose if description else None) or "",
+            domain=standard.domain or "",
+            owner=self._owner(),
+            team=getattr(standard.team, "name", None) or "",
+            delivery=delivery,
+            daily=bool(frequency and frequency.unit in ("d", "day", "days") and frequency.value == 1),
+            retention=f"{retention.value}{retention.unit or ''}" if retention else None,
+            server=self._server(),
+            purposes=self._purposes(properties.get("purposes", [])),
+            tables=self._tables(source),
+        )
+
+    def _owner(self) -> str:
+        team = self.standard.team
+        members = team if isinstance(team, list) else (team.members if team else None)
+        for member in members or []:
+            if member.role == "owner" and member.username:
+                return member.username
+        raise ContractError("team.members: no member with role 'owner'; somebody has to answer for the data")
+
+    def _server(self) -> FileServer:
+        servers: list[Server] = self.standard.servers or []
+        if len(servers) != 1:
+            raise ContractError(f"servers: exactly one is needed, {len(servers)} found")
+        server = servers[0]
+        if server.type != "local":
+            raise ContractError(f"servers[0].type: {server.type!r} is not supported; 'local' is")
+        if server.format not in ("csv", "jsonl", "parquet"):
+            raise ContractError(f"servers[0].format: {server.format!r} is not one of csv, jsonl, parquet")
+        return FileServer(
+            format=server.format,  # type: ignore[arg-type]
+            delimiter=server.delimiter or ",",
+            encoding=(server.encoding or "utf-8").lower(),
+        )
+
+    def _purposes(self, entries: list[dict[str, str]]) -> tuple[Purpose, ...]:
+        purposes = []
+        for i, entry in enumerate(entries):
+            basis = entry.get("legalBasis")
+            if basis not in LEGAL_BASES:
+                raise ContractError(
+                    f"customProperties.purposes[{i}]: purpose {entry.get('purpose')!r} has the legal basis {basis!r}; "
+                    f"one of {', '.join(sorted(LEGAL_BASES))} is needed"
+                )
+            purposes.append(Purpose(entry["purpose"], basis))
+        return tuple(purposes)
+
+    def _tables(self, source: str) -> tuple[Table, ...]:
+        objects = self.standard.schema_ or []
+        if not objects:
+            raise ContractError("schema: no table is described")
+        tables = tuple(self._table(source, item, f"schema[{i}]") for i, item in enumerate(objects))
+        _refuse_duplicates((table.name for table in tables), "schema: table name")
+        return tables
+
+    def _table(self, source: str, item: SchemaObject, where: str) -> Table:
+        name = self._identifier(item.name, f"{where}.name")
+        where = f"{where} ({name})"
+        properties = _properties(item.customProperties)
+        roles = tuple(properties.get("feeds", []))
+        for role in roles:
+            if role not in ROLES:
+                raise ContractError(f"{where}.feeds: {role!r} is unknown; known are {', '.join(ROLES)}")
+        columns = tuple(self._column(prop, f"{where}.properties[{i}]") for i, prop in enumerate(item.properties or []))
+        _refuse_duplicates((column.name for column in columns), f"{where}: column name")
+        _refuse_duplicates((column.physical_name for column in columns), f"{where}: physicalName")
+        names = {column.name for column in columns}
+        version = properties.get("versionColumn")
+        if version is not None and version not in names:
+            raise ContractError(f"{where}.versionColumn: {version!r} is not a column of the table")
+        if not any(column.primary_key for column in columns):
+            raise ContractError(f"{where}: no column has primaryKey: true")
+        return Table(
+            source=source,
+            name=name,
+            file_glob=item.physicalName or f"{name}*",
+            description=item.description or "",
+            feeds=roles,
+            version_column=version,
+            columns=columns,
+            quality=tuple(rule.model_dump(exclude_none=True) for rule in item.quality or []),
+        )
+
+    def _column(self, prop: SchemaProperty, where: str) -> Column:
+        name = self._identifier(prop.name, f"{where}.name")
+        where = f"{where} ({name})"
+        properties = _properties(prop.customProperties)
+        semantic = properties.get("semantic")
+        if semantic is not None and semantic not in SEMANTICS:
+            raise ContractError(f"{where}: semantic {semantic!r} is unknown; known are {', '.join(sorted(SEMANTICS))}")
+        if prop.classification not in CLASSIFICATIONS:
+            raise ContractError(
+                f"{where}: classification {prop.classification!r} is not one of {', '.join(CLASSIFICATIONS)}"
+            )
+        options = dict(prop.logicalTypeOptions or {})
+        date_format = options.pop("format", None) if prop.logicalType in ("date", "timestamp") else None
+        return Column(
+            name=name,
+            physical_name=prop.physicalName or name,
+            type=self._type(prop, where),
+            date_format=strptime_format(date_format) if date_format else None,
+            description=prop.description or "",
+            semantic=semantic,
+            classification=prop.classification,
+            required=bool(prop.required or prop.primaryKey),
+            primary_key=bool(prop.primaryKey),
+            options=options,
+            valid_values=tuple(str(item.value) for item in prop.enum or []),
+        )
+
+    def _type(self, prop: SchemaProperty, where: str) -> str:
+        if prop.physicalType and _DECIMAL.match(prop.physicalType):
+            return prop.physicalType.lower()
+        if prop.logicalType not in _LOGICAL_TYPES:
+            raise ContractError(
+                f"{where}: logicalType {prop.logicalType!r} is not one of {', '.join(sorted(_LOGICAL_TYPES))}"
+            )
+        return _LOGICAL_TYPES[prop.logicalType]
+
+    def _identifier(self, value: str | None, where: str) -> str:
+        if not value or not _NAME.match(value):
+            raise ContractError(f"{where}: {value!r} must be lower case letters, digits and _, starting with a letter")
+        return value
+
+
+def _properties(items: list[CustomProperty] | None) -> dict[str, Any]:
+    return {item.property: item.value for item in items or [] if item.property}
+
+
+def _refuse_duplicates(names: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ContractError(f"{what} {name!r} stands twice")
+        seen.add(name)
