@@ -1,0 +1,7 @@
+"""What can go wrong in the gates, apart from data that fails them (that is a result, not an error)."""
+
+from orchestration.errors import KindredError
+
+
+class GateError(KindredError):
+    """A gate that cannot run at all: no such table, no contract for a raw table, a name that is no table name."""
