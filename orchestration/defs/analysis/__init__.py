@@ -1,0 +1,1 @@
+"""Analysis: RFM, KPIs, and the report."""

@@ -1,0 +1,11 @@
+"""Analysis models of dbt."""
+
+import dagster as dg
+
+from orchestration.defs.resources import dbt_stage
+
+
+@dg.definitions
+def analysis() -> dg.Definitions:
+    """Everything under models/analysis."""
+    return dg.Definitions(assets=[dbt_stage("analysis", "path:models/analysis")])

@@ -1,0 +1,1 @@
+"""Cleansing: standardised values, records resolved to people, golden values."""

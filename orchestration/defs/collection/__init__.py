@@ -1,0 +1,1 @@
+"""Collection: landed files become typed raw rows, one partition per load date."""

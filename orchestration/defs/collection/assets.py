@@ -1,0 +1,70 @@
+"""Raw tables as assets, one partition per load date, each fed by the files of its landing folder."""
+
+import dagster as dg
+
+from orchestration.defs.resources import load_dates, project, run_context
+from orchestration.sources.contract import Contract, Table
+from orchestration.sources.load import load_day
+from orchestration.sources.read import DeliveryError
+
+
+def landing_spec(contract: Contract, table: Table) -> dg.AssetSpec:
+    """The delivered files: nothing here makes them, but lineage begins with them."""
+    return dg.AssetSpec(
+        key=["landing", table.raw_name],
+        group_name="collection",
+        description=f"Files {table.file_glob} as {contract.title} delivers them. {table.description}",
+        kinds={contract.server.format},
+        owners=[contract.owner],
+        partitions_def=load_dates,
+    )
+
+
+def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
+    """The table's typed rows, loaded day by day."""
+
+    @dg.asset(
+        key=["raw", table.raw_name],
+        deps=[dg.AssetKey(["landing", table.raw_name])],
+        partitions_def=load_dates,
+        group_name="collection",
+        description=table.description,
+        kinds={"duckdb", contract.server.format},
+        owners=[contract.owner],
+        tags={"source": contract.source, "delivery": contract.delivery},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(column.name, column.type, column.description) for column in table.columns]
+            ),
+            "dagster/table_name": f"raw.{table.raw_name}",
+            "contract": dg.MetadataValue.path(str(contract.path)),
+        },
+    )
+    def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        kindred, run = project(), run_context(context)
+        try:
+            with kindred.warehouse() as con:
+                load = load_day(con, contract, table, run.load_date, kindred.settings.landing, run.run_id)
+        except DeliveryError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/partition_row_count": load.rows_loaded,
+                "rows_landed": load.rows_landed,
+                "rows_quarantined_by_loader": load.rows_quarantined,
+                "files": list(load.files),
+                "unchanged": load.unchanged,
+            }
+        )
+
+    return raw
+
+
+@dg.definitions
+def collection() -> dg.Definitions:
+    """One asset per delivered table of the active contracts."""
+    tables = project().tables
+    return dg.Definitions(
+        assets=[landing_spec(contract, table) for contract, table in tables]
+        + [raw_asset(contract, table) for contract, table in tables]
+    )

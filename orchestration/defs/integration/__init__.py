@@ -1,0 +1,1 @@
+"""Integration: every source on one shape, the customer record and the customer event."""

@@ -1,0 +1,11 @@
+"""Staging and integration models of dbt."""
+
+import dagster as dg
+
+from orchestration.defs.resources import dbt_stage
+
+
+@dg.definitions
+def integration() -> dg.Definitions:
+    """Everything under models/staging and models/integration."""
+    return dg.Definitions(assets=[dbt_stage("integration", "path:models/staging path:models/integration")])

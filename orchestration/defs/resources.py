@@ -1,0 +1,91 @@
+"""What the asset bodies share: the project of this data folder, load-date partitions, and dbt as Dagster events."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt.asset_utils import get_subset_selection_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from orchestration.config import Settings, load_settings
+from orchestration.project import Project
+from orchestration.quality import RunContext
+
+FIRST_LOAD_DATE = "2020-01-01"
+# The end offset makes today's delivery a partition before the day is over.
+load_dates = dg.DailyPartitionsDefinition(start_date=FIRST_LOAD_DATE, end_offset=1)
+
+# The stage (asset group) that owns each schema.
+STAGE_OF_SCHEMA = {
+    "raw": "collection",
+    "staging": "integration",
+    "integration": "integration",
+    "seeds": "cleansing",
+    "cleansing": "cleansing",
+    "resolution": "cleansing",
+    "marts": "storage",
+    "analysis": "analysis",
+}
+PLATFORM_OWNER = "team:data-platform"
+
+
+@cache
+def _project(settings: Settings) -> Project:
+    return Project(settings)
+
+
+def project() -> Project:
+    """The project that the environment describes, one object per setting."""
+    return _project(load_settings())
+
+
+def run_context(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> RunContext:
+    """The run's id and the load date it runs for."""
+    run = context.run
+    key = run.tags.get("dagster/partition")
+    if key is None:
+        raise dg.Failure("This asset runs for a load date: choose a partition, or use the job daily_run.")
+    return RunContext(run_id=run.run_id, load_date=load_dates.time_window_for_partition_key(key).start.date())
+
+
+class KindredTranslator(DagsterDbtTranslator):
+    """An asset's key is its schema and table; its group is the stage that owns the schema."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "source":
+            return super().get_asset_key(dbt_resource_props)
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["alias"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return STAGE_OF_SCHEMA[dbt_resource_props["schema"]]
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return [dbt_resource_props.get("config", {}).get("meta", {}).get("owner", PLATFORM_OWNER)]
+
+
+def dbt_stage(name: str, select: str) -> dg.AssetsDefinition:
+    """The dbt models of a stage as assets, built by one dbt invocation."""
+    transform = project().transform
+    manifest = transform.manifest
+    translator = KindredTranslator()
+
+    @dbt_assets(manifest=manifest, select=select, name=name, dagster_dbt_translator=translator)
+    def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        selection, _ = get_subset_selection_for_context(
+            context=context,
+            manifest=manifest,
+            select=select,
+            exclude=None,
+            selector=None,
+            dagster_dbt_translator=translator,
+            current_dbt_indirect_selection_env=None,
+        )
+        for event in transform.run("build", selection):
+            message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
+            if event["info"]["level"] in ("warn", "error"):
+                context.log.warning(str(message))
+            yield from message.to_default_asset_events(manifest, translator, context, transform.target)
+
+    return models

@@ -1,0 +1,1 @@
+"""Storage: the marts, and the files that are published from them."""

@@ -1,0 +1,75 @@
+"""One data folder with its contracts and its dbt project: what every entry point (Dagster, command line) starts from.
+
+Belongs here: putting settings, contracts and dbt together, and preparing the folders that Dagster needs. Does not
+belong here: any stage's work.
+"""
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+
+import duckdb
+
+from orchestration.config import Settings, load_settings
+from orchestration.sources.contract import Contract, Table, load_contracts
+from orchestration.transform import Transform
+from orchestration.warehouse import connect
+
+# Telemetry off; one run at a time, because DuckDB has one writer.
+_DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Settings with what follows from them."""
+
+    settings: Settings
+
+    @cached_property
+    def contracts(self) -> tuple[Contract, ...]:
+        """The active sources. Raises ContractError."""
+        return load_contracts(self.settings.contracts)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The dbt project over this data folder."""
+        return Transform(self.settings, self.contracts)
+
+    @property
+    def sources(self) -> set[str]:
+        """Names of the active sources."""
+        return {contract.source for contract in self.contracts}
+
+    @property
+    def tables(self) -> list[tuple[Contract, Table]]:
+        """Every delivered table with its contract, in the order of the contracts."""
+        return [(contract, table) for contract in self.contracts for table in contract.tables]
+
+    def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection to the working file under the configured limits. Raises WarehouseLockedError."""
+        return connect(
+            self.settings.warehouse, threads=self.settings.threads, memory_limit=self.settings.memory_limit
+        )
+
+    def prepare_dagster_home(self) -> None:
+        """Make the Dagster home, and point this process and its children at it."""
+        home = self.settings.dagster_home
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_DAGSTER_YAML, encoding="utf-8")
+        os.environ["DAGSTER_HOME"] = str(home)
+        os.environ["KINDRED_DATA"] = str(self.settings.data)
+        os.environ["KINDRED_CONTRACTS"] = str(self.settings.contracts)
+
+
+def load_project() -> Project:
+    """The project that the environment describes."""
+    return Project(load_settings())

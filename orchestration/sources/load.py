@@ -1,0 +1,365 @@
+"""Loading one landed day of a table into `raw`: typed by the contract, replaced as a whole, accounted for.
+
+Belongs here: finding the day's files, typing their rows, quarantining what cannot be typed, and the bookkeeping that
+makes a second load of the same files a no-op. Does not belong here: reading files (see `read`) and judging values (see
+the quality gates).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from orchestration.quality.history import ensure_tables
+from orchestration.quality.quarantine import ensure_quarantine_table
+from orchestration.sources.contract import Column, Contract, Table
+from orchestration.sources.read import MissingFileError, literal, quote, read_file
+
+# Part of every fingerprint: raise it when the loader would make other rows of the same files.
+LOADER_VERSION = "1"
+LANDED = "landed_rows"
+_BOOKKEEPING = ("_load_date date", "_file varchar", "_row bigint")
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What became of one table's day. Rows landed = rows loaded + rows quarantined by the loader."""
+
+    table: str
+    load_date: date
+    files: tuple[str, ...]
+    rows_landed: int
+    rows_loaded: int
+    rows_quarantined: int
+    unchanged: bool
+    """The same files under the same contract were loaded before; nothing was done."""
+
+
+def landed_days(landing: Path, sources: set[str]) -> list[date]:
+    """The days for which at least one of the sources has a landing folder, in order."""
+    days = {
+        day
+        for source in sources
+        for folder in (landing / source).glob("*")
+        if folder.is_dir() and (day := _as_date(folder.name)) is not None
+    }
+    return sorted(days)
+
+
+def delivered_files(contract: Contract, table: Table, load_date: date, landing: Path) -> list[Path]:
+    """The table's files of the day, by name.
+
+    Raises MissingFileError when the contract owes a delivery each day and there is none, or when the source delivered
+    other tables but not this one.
+    """
+    folder = landing / contract.source / load_date.isoformat()
+    files = sorted(path for path in folder.glob(table.file_glob) if path.is_file() and path.name[0] not in "._")
+    if not files and (contract.daily or folder.is_dir()):
+        found = sorted(path.name for path in folder.glob("*") if path.name[0] not in "._") if folder.is_dir() else []
+        raise MissingFileError(
+            f"{contract.source}/{load_date}: no file {table.file_glob} has landed"
+            + (f" (there: {', '.join(found)})" if found else "")
+            + f". Ask {contract.owner} for it, put it there, and run the day again."
+        )
+    return files
+
+
+def load_day(
+    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, load_date: date, landing: Path, run_id: str
+) -> LoadResult:
+    """Load the table's files of one day into `raw.<source>__<table>`, replacing what an earlier load of the day put there.
+
+    All or nothing: on any error the table is as before. Rows whose text is no value of the column's type, and lines that
+    are no rows, go to quarantine.
+
+    Raises:
+        DeliveryError: a file is missing, unreadable, or does not have the contract's columns.
+    """
+    ensure_tables(con)
+    ensure_quarantine_table(con, table.raw_name)
+    if _raw_differs(con, table):
+        _rebuild(con, contract, table, landing, run_id)
+    files = delivered_files(contract, table, load_date, landing)
+    fingerprint = _fingerprint(contract, files)
+    known = _known_load(con, table, load_date, fingerprint)
+    if known is not None:
+        return known
+    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id)
+
+
+def _load_files(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    load_date: date,
+    landing: Path,
+    files: list[Path],
+    fingerprint: str,
+    run_id: str,
+) -> LoadResult:
+    con.execute(f"drop table if exists {LANDED}")
+    con.execute(
+        "create or replace temp table malformed_lines (file varchar, row_number bigint, text varchar, reason varchar)"
+    )
+    labels = [path.relative_to(landing).as_posix() for path in files]
+    for path, label in zip(files, labels, strict=True):
+        read = read_file(con, contract, table, path, label, LANDED)
+        if read.malformed:
+            con.executemany(
+                "insert into malformed_lines values (?, ?, ?, ?)",
+                [[label, line.row, line.text, line.reason] for line in read.malformed],
+            )
+    con.execute("begin")
+    try:
+        con.execute(f"delete from raw.{table.raw_name} where _load_date = ?", [load_date])
+        con.execute(f"delete from quarantine.{table.raw_name} where load_date = ?", [load_date])
+        con.execute(
+            "delete from quality.loads where table_name = ? and load_date = ?", [f"raw.{table.raw_name}", load_date]
+        )
+        _quarantine_malformed(con, table, load_date, run_id)
+        if files:
+            _quarantine_untypable(con, table, load_date, run_id)
+            _insert_typed(con, table, load_date)
+        _record_loads(con, table, load_date, labels, fingerprint, run_id)
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
+    finally:
+        con.execute(f"drop table if exists {LANDED}")
+        con.execute("drop table if exists malformed_lines")
+    result = _known_load(con, table, load_date, fingerprint)
+    assert result is not None
+    return LoadResult(**{**result.__dict__, "unchanged": False})
+
+
+def _typed(column: Column, landed_type: str) -> str:
+    """SQL that gives the landed value the contract's type, or null when it has none."""
+    name = quote(column.name)
+    if landed_type != "VARCHAR":
+        return f"try_cast({name} as {column.type})"
+    if column.type == "varchar":
+        return f"nullif({name}, '')"
+    if column.type == "json":
+        return f"case when json_valid({name}) then {name}::json end"
+    if column.date_format is not None:
+        text = name
+        if column.date_format.endswith("%z"):
+            # strptime knows offsets but not the letter that ISO 8601 writes for UTC.
+            text = f"regexp_replace({name}, '[zZ]$', '+00:00')"
+        return f"try_strptime({text}, {literal(column.date_format)})::{column.type}"
+    if column.type == "timestamp":
+        return f"try_cast({name} as timestamptz)::timestamp"
+    return f"try_cast({name} as {column.type})"
+
+
+def _landed_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return {row[0]: row[1] for row in con.execute(f"describe {LANDED}").fetchall()}
+
+
+def _untypable(con: duckdb.DuckDBPyConnection, table: Table) -> list[tuple[Column, str]]:
+    """The columns that can fail to be typed, with the condition under which a row does."""
+    types = _landed_types(con)
+    return [
+        (
+            column,
+            f"({quote(column.name)} is not null and {_blank(column, types)} and {_typed(column, types[column.name])} is null)",
+        )
+        for column in table.columns
+        if not (column.type == "varchar" or types[column.name] == column.type.upper())
+    ]
+
+
+def _blank(column: Column, types: dict[str, str]) -> str:
+    return f"trim({quote(column.name)}) <> ''" if types[column.name] == "VARCHAR" else "true"
+
+
+def _quarantine_untypable(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, run_id: str) -> None:
+    checks = _untypable(con, table)
+    if not checks:
+        return
+    counts = con.execute(
+        f"select {', '.join(f'count(*) filter (where {condition})' for _, condition in checks)} from {LANDED}"
+    ).fetchall()[0]
+    key = _row_key(table)
+    names = ", ".join(f"{quote(column.name)} := {quote(column.name)}" for column in table.columns)
+    for (column, condition), count in zip(checks, counts, strict=True):
+        if count:
+            expected = f"{column.type}" + (f" in the form {column.date_format}" if column.date_format else "")
+            con.execute(
+                f"""
+                insert into quarantine.{table.raw_name} by name
+                select
+                    ?::date as load_date,
+                    {literal(f"type:{column.name}")} as check_name,
+                    {literal(column.name)} as column_name,
+                    {quote(column.name)}::varchar as value,
+                    {key} as row_key,
+                    _file as file,
+                    _row as row_number,
+                    to_json(struct_pack({names})) as record,
+                    {literal(f"{column.name} is not a {expected}")} as reason,
+                    ? as run_id,
+                    now()::timestamp as quarantined_at
+                from {LANDED}
+                where {condition}
+                """,
+                [load_date, run_id],
+            )
+
+
+def _quarantine_malformed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, run_id: str) -> None:
+    con.execute(
+        f"""
+        insert into quarantine.{table.raw_name} by name
+        select
+            ?::date as load_date,
+            'malformed_line' as check_name,
+            file,
+            row_number,
+            text as value,
+            to_json(struct_pack(line := text)) as record,
+            'the line cannot be read: ' || reason as reason,
+            ? as run_id,
+            now()::timestamp as quarantined_at
+        from malformed_lines
+        """,
+        [load_date, run_id],
+    )
+
+
+def _row_key(table: Table) -> str:
+    return "concat_ws('|', " + ", ".join(f"{quote(column.name)}::varchar" for column in table.keys) + ")"
+
+
+def _insert_typed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date) -> None:
+    types = _landed_types(con)
+    columns = ", ".join(f"{_typed(column, types[column.name])} as {quote(column.name)}" for column in table.columns)
+    bad = " or ".join(condition for _, condition in _untypable(con, table)) or "false"
+    con.execute(
+        f"""
+        insert into raw.{table.raw_name} by name
+        select {columns}, ?::date as _load_date, _file, _row
+        from {LANDED}
+        where not ({bad})
+        """,
+        [load_date],
+    )
+
+
+def _record_loads(
+    con: duckdb.DuckDBPyConnection, table: Table, load_date: date, labels: list[str], fingerprint: str, run_id: str
+) -> None:
+    # A day on which nothing was owed and nothing came is recorded too, so that it is known to have been looked at.
+    for label in labels or ["(none)"]:
+        con.execute(
+            f"""
+            insert into quality.loads by name
+            with loaded as (
+                select count(*) as n from raw.{table.raw_name} where _load_date = $day and _file = $file
+            ),
+            quarantined as (
+                select count(distinct row_number) as n
+                from quarantine.{table.raw_name}
+                where load_date = $day and file = $file
+            )
+            select
+                $name as table_name,
+                $day::date as load_date,
+                $file as file,
+                $fingerprint as fingerprint,
+                loaded.n + quarantined.n as rows_landed,
+                loaded.n as rows_loaded,
+                quarantined.n as rows_quarantined,
+                now()::timestamp as loaded_at,
+                $run as run_id
+            from loaded, quarantined
+            """,
+            {
+                "name": f"raw.{table.raw_name}",
+                "day": load_date,
+                "file": label,
+                "fingerprint": fingerprint,
+                "run": run_id,
+            },
+        )
+
+
+def _known_load(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, fingerprint: str) -> LoadResult | None:
+    rows = con.execute(
+        """
+        select file, rows_landed, rows_loaded, rows_quarantined
+        from quality.loads
+        where table_name = ? and load_date = ? and fingerprint = ?
+        order by file
+        """,
+        [f"raw.{table.raw_name}", load_date, fingerprint],
+    ).fetchall()
+    if not rows:
+        return None
+    return LoadResult(
+        table=table.raw_name,
+        load_date=load_date,
+        files=tuple(row[0] for row in rows if row[0] != "(none)"),
+        rows_landed=sum(row[1] for row in rows),
+        rows_loaded=sum(row[2] for row in rows),
+        rows_quarantined=sum(row[3] for row in rows),
+        unchanged=True,
+    )
+
+
+def _fingerprint(contract: Contract, files: list[Path]) -> str:
+    digest = hashlib.sha256(f"{LOADER_VERSION}\n{contract.fingerprint_text}\n".encode())
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _raw_columns(table: Table) -> list[str]:
+    return [f"{quote(column.name)} {column.type}" for column in table.columns] + list(_BOOKKEEPING)
+
+
+def _raw_differs(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Whether raw.<table> is absent or has other columns or types than the contract now says."""
+    con.execute("create schema if not exists raw")
+    con.execute(f"create or replace temp table raw_expected ({', '.join(_raw_columns(table))})")
+    difference = con.execute(
+        """
+        with expected as (
+            select column_index, column_name, data_type from duckdb_columns() where table_name = 'raw_expected'
+        ),
+        found as (
+            select column_index, column_name, data_type
+            from duckdb_columns()
+            where schema_name = 'raw' and table_name = ? and database_name = current_database()
+        )
+        select count(*) from (from expected except from found union all (from found except from expected))
+        """,
+        [table.raw_name],
+    ).fetchall()[0][0]
+    con.execute("drop table raw_expected")
+    return bool(difference)
+
+
+def _rebuild(con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, run_id: str) -> None:
+    """Make raw.<table> anew in the contract's shape and load again every day that it held: landing is the truth."""
+    days = [
+        row[0]
+        for row in con.execute(
+            "select distinct load_date from quality.loads where table_name = ? order by 1", [f"raw.{table.raw_name}"]
+        ).fetchall()
+    ]
+    con.execute(f"create or replace table raw.{table.raw_name} ({', '.join(_raw_columns(table))})")
+    for day in days:
+        files = delivered_files(contract, table, day, landing)
+        _load_files(con, contract, table, day, landing, files, _fingerprint(contract, files), run_id)
+
+
+def _as_date(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name)
+    except ValueError:
+        return None

@@ -1,0 +1,130 @@
+"""Running the dbt project in this process.
+
+Belongs here: what dbt needs from the environment, parsing when something changed, and one invocation as a stream of
+events. Does not belong here: Dagster (see `defs`) and SQL (see dbt_project/).
+
+In-process rather than as a subprocess because an invocation costs about a second instead of four, and because the
+warehouse file must be free of other connections while dbt writes, which one process can see to.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.errors import KindredError
+from orchestration.sources.contract import Contract
+from orchestration.sources.dbt_sources import dbt_vars, write_sources
+
+Event = dict[str, Any]
+_PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
+
+
+class TransformError(KindredError):
+    """dbt failed; the message carries what dbt said."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The dbt project with the settings and contracts of one data folder."""
+
+    settings: Settings
+    contracts: tuple[Contract, ...]
+
+    @property
+    def target(self) -> Path:
+        """Where dbt writes its artefacts for this data folder."""
+        return self.settings.dbt / "target"
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """dbt's manifest, parsed anew when the project, the contracts or the active sources changed."""
+        self.prepare()
+        manifest: Mapping[str, Any] = json.loads((self.target / "manifest.json").read_text(encoding="utf-8"))
+        return manifest
+
+    def prepare(self) -> Path:
+        """Write the generated sources and parse if stale. Returns the path of manifest.json."""
+        write_sources(self.contracts, self.settings.dbt / "generated")
+        path = self.target / "manifest.json"
+        stamp = self.target / "manifest.fingerprint"
+        fingerprint = self._fingerprint()
+        if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
+            stamp.unlink(missing_ok=True)
+            for _ in self.run("parse", []):
+                pass
+            stamp.write_text(fingerprint)
+        return path
+
+    def run(self, command: str, arguments: Sequence[str]) -> Iterator[Event]:
+        """Run one dbt command and yield its structured log events (`info` and `data`) as they come.
+
+        Raises:
+            TransformError: after the last event, when dbt failed; failing tests count as failed.
+        """
+        from dbt.cli.main import dbtRunner
+        from dbt_common.events.functions import msg_to_dict
+
+        events: SimpleQueue[Event | None] = SimpleQueue()
+        os.environ.update(self._environment())
+
+        def invoke() -> Any:
+            try:
+                runner = dbtRunner(callbacks=[lambda event: events.put(msg_to_dict(event))])
+                return runner.invoke([command, *self._flags(), *arguments])
+            finally:
+                events.put(None)
+                _release_warehouse()
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dbt") as pool:
+            future = pool.submit(invoke)
+            failures = []
+            while (event := events.get()) is not None:
+                if event["info"]["level"] == "error":
+                    failures.append(str(event["info"]["msg"]).strip())
+                yield event
+            result = future.result()
+        if not result.success:
+            said = "\n".join(dict.fromkeys(failures)) or str(result.exception)
+            raise TransformError(f"dbt {command} failed: {said}")
+
+    def _flags(self) -> list[str]:
+        project = str(self.settings.dbt_project)
+        return [
+            "--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors",
+            "--project-dir", project, "--profiles-dir", project,
+            "--vars", json.dumps(dbt_vars(self.contracts)),
+        ]  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "KINDRED_WAREHOUSE": str(self.settings.warehouse),
+            "KINDRED_DBT_GENERATED": str(self.settings.dbt / "generated"),
+            "DBT_TARGET_PATH": str(self.target),
+            "DBT_LOG_PATH": str(self.settings.dbt / "logs"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps(dbt_vars(self.contracts)).encode())
+        folders = (self.settings.dbt_project, self.settings.dbt / "generated")
+        for path in sorted(path for folder in folders for pattern in _PROJECT_FILES for path in folder.rglob(pattern)):
+            digest.update(f"{path.name}\n".encode())
+            digest.update(path.read_bytes())
+        digest.update(str(PROJECT_ROOT).encode())
+        return digest.hexdigest()
+
+
+def _release_warehouse() -> None:
+    """Close dbt-duckdb's connection, which it keeps for the life of the process and with it the file's lock."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
