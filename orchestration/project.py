@@ -5,16 +5,18 @@ belong here: any stage's work.
 """
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from orchestration.config import Settings, load_settings
 from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
-from orchestration.warehouse import connect
+from orchestration.warehouse import WarehouseLockedError, connect
 
 # Telemetry off; one run at a time, because DuckDB has one writer.
 _DAGSTER_YAML = """\
@@ -54,9 +56,29 @@ class Project:
 
     def warehouse(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection to the working file under the configured limits. Raises WarehouseLockedError."""
-        return connect(
-            self.settings.warehouse, threads=self.settings.threads, memory_limit=self.settings.memory_limit
-        )
+        return connect(self.settings.warehouse, threads=self.settings.threads, memory_limit=self.settings.memory_limit)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the warehouse for a whole run.
+
+        DuckDB's own lock is free between two steps of a run, where another run could slip in.
+
+        Raises WarehouseLockedError when another run holds it.
+        """
+        path = self.settings.warehouse.with_suffix(".run.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise WarehouseLockedError(
+                "Another run is going on in this data folder; `kindred status` shows it. Start this one when it has ended."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def prepare_dagster_home(self) -> None:
         """Make the Dagster home, and point this process and its children at it."""

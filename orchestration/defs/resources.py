@@ -10,6 +10,7 @@ from dagster_dbt.asset_utils import get_subset_selection_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration.config import Settings, load_settings
+from orchestration.daily import STAGE_TAG
 from orchestration.project import Project
 from orchestration.quality import RunContext
 
@@ -29,6 +30,12 @@ STAGE_OF_SCHEMA = {
     "analysis": "analysis",
 }
 PLATFORM_OWNER = "team:data-platform"
+RUN_LOCK = {"run_lock"}
+
+
+def stage_tag(stage: str) -> dict[str, str]:
+    """Marks a step with its stage, for the account that a run gives per stage."""
+    return {STAGE_TAG: stage}
 
 
 @cache
@@ -39,6 +46,13 @@ def _project(settings: Settings) -> Project:
 def project() -> Project:
     """The project that the environment describes, one object per setting."""
     return _project(load_settings())
+
+
+@dg.resource(description="Held for the whole run: the warehouse has one writer.")
+def run_lock(context: dg.InitResourceContext) -> Iterator[None]:
+    """The exclusive use of the data folder. Every asset that touches the warehouse requires it."""
+    with project().exclusive():
+        yield
 
 
 def run_context(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> RunContext:
@@ -71,7 +85,14 @@ def dbt_stage(name: str, select: str) -> dg.AssetsDefinition:
     manifest = transform.manifest
     translator = KindredTranslator()
 
-    @dbt_assets(manifest=manifest, select=select, name=name, dagster_dbt_translator=translator)
+    @dbt_assets(
+        manifest=manifest,
+        select=select,
+        name=name,
+        dagster_dbt_translator=translator,
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag(name),
+    )
     def models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         selection, _ = get_subset_selection_for_context(
             context=context,

@@ -129,7 +129,7 @@ def _read_csv(
         rows = _append(
             con,
             target,
-            f"select {columns}, {_row_expression(malformed)} as _row from {_numbered('csv_rows', malformed)}",
+            f"select {columns}, {_row_expression(malformed)} as _row from {_numbered('csv_rows', malformed)} order by _n",
             label,
         )
         con.execute("drop table csv_rows")
@@ -256,16 +256,18 @@ def _check_columns(found: Sequence[str], table: Table, label: str) -> None:
     missing = [name for name in expected if name not in found]
     unknown = [name for name in found if name not in expected]
     repeated = sorted({name for name in found if list(found).count(name) > 1})
+    near = {name: difflib.get_close_matches(name, unknown, n=1) for name in missing}
     problems = []
-    for name in missing:
-        near = difflib.get_close_matches(name, unknown, n=1)
-        hint = f" (renamed to {near[0]!r}?)" if near else ""
-        problems.append(f"column {name!r} is missing{hint}")
-    problems += [f"column {name!r} is not in the contract" for name in unknown]
-    problems += [f"column {name!r} stands twice" for name in repeated]
+    if missing:
+        renamed = [f"{name!r} (renamed to {likely[0]!r}?)" if likely else repr(name) for name, likely in near.items()]
+        problems.append(f"missing: {', '.join(renamed)}")
+    if unknown:
+        problems.append(f"not in the contract: {', '.join(map(repr, unknown))}")
+    if repeated:
+        problems.append(f"standing twice: {', '.join(map(repr, repeated))}")
     if problems:
         raise DriftError(
-            f"{label}: {'; '.join(problems)}. Row 1 holds: {', '.join(found)}. "
+            f"{label}: the columns are not those of the contract; {'; '.join(problems)}. "
             f"If this is how {table.source} delivers from now on, change its contract; otherwise ask for the file again."
         )
 

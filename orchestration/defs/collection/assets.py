@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.defs.resources import load_dates, project, run_context
+from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.load import load_day
 from orchestration.sources.read import DeliveryError
@@ -31,6 +31,8 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
         description=table.description,
         kinds={"duckdb", contract.server.format},
         owners=[contract.owner],
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag("collection"),
         tags={"source": contract.source, "delivery": contract.delivery},
         metadata={
             "dagster/column_schema": dg.TableSchema(

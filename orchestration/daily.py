@@ -1,0 +1,284 @@
+"""`kindred run`: the daily job for one day or several, in this process, with progress and an account at the end.
+
+Belongs here: choosing days, running Dagster's job for each, and gathering what came of it. Does not belong here: what
+the job does (see `defs`) and how the account looks (see `display`).
+"""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestration.errors import KindredError
+from orchestration.project import Project
+from orchestration.sources.load import landed_days
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+JOB = "daily_run"
+STAGES = ("collection", "integration", "cleansing", "storage", "analysis")
+GATE_PREFIX = "gate_"
+STAGE_TAG = "kindred/stage"
+
+
+class NothingLandedError(KindredError):
+    """There is no landing day to run."""
+
+
+@dataclass
+class Failure:
+    """A step that failed: its stage, its name and what it said."""
+
+    stage: str
+    step: str
+    message: str
+
+
+@dataclass
+class DayRun:
+    """What came of one day's run."""
+
+    load_date: date
+    run_id: str
+    published: bool
+    seconds: float
+    stage_seconds: dict[str, float]
+    failures: list[Failure]
+    rows_collected: int = 0
+    rows_quarantined: int = 0
+    records: int = 0
+    customers: int = 0
+    checks_passed: int = 0
+    checks_held_rows: int = 0
+    checks_stopped: int = 0
+    checks_warned: int = 0
+
+    @property
+    def duplicates_merged(self) -> int:
+        """Records beyond the first of their customer."""
+        return self.records - self.customers
+
+
+@dataclass
+class StepProgress:
+    """Where a day's run stands, for a progress display."""
+
+    load_date: date
+    total: int
+    done: int = 0
+    running: str = ""
+    stage: str = ""
+
+
+OnProgress = Callable[[StepProgress], None]
+
+
+@dataclass
+class _Listener:
+    """Hears Dagster's events: seconds per stage, failures, dbt's test results, progress."""
+
+    stage_of_step: dict[str, str]
+    progress: StepProgress
+    on_progress: OnProgress
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    failures: list[Failure] = field(default_factory=list)
+    checks_passed: int = 0
+    checks_failed: int = 0
+    _started: float = 0.0
+
+    def __call__(self, event: "dg.DagsterEvent") -> None:
+        import dagster as dg
+
+        step = event.step_key or ""
+        stage = self.stage_of_step.get(step, "")
+        match event.event_type:
+            case dg.DagsterEventType.STEP_START:
+                self._started = time.perf_counter()
+                self.progress.running, self.progress.stage = step, stage
+                self.on_progress(self.progress)
+            case dg.DagsterEventType.STEP_SUCCESS | dg.DagsterEventType.STEP_FAILURE:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - self._started
+                self.progress.done += 1
+                self.on_progress(self.progress)
+                if event.event_type is dg.DagsterEventType.STEP_FAILURE:
+                    self.failures.append(Failure(stage, step, _failure_message(event)))
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION if not step.startswith(GATE_PREFIX):
+                # The gates' own checks are counted one by one from quality.check_results.
+                if event.asset_check_evaluation_data.passed:
+                    self.checks_passed += 1
+                else:
+                    self.checks_failed += 1
+            case _:
+                pass
+
+
+def _failure_message(event: "dg.DagsterEvent") -> str:
+    """The innermost cause that was raised for people; Dagster wraps it."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "failed without a message"
+    name = error.cls_name or ""
+    text = (error.message or "").strip()
+    return text.removeprefix(f"{name}: ").removeprefix(f"orchestration.{name}: ")
+
+
+def days_to_run(project: Project, day: date | None, *, every: bool) -> list[date]:
+    """The landed days to run, in order: the given one, every one, or by default the newest.
+
+    Raises NothingLandedError when no such day has landed.
+    """
+    landed = landed_days(project.settings.landing, project.sources)
+    if day is not None:
+        if day not in landed:
+            near = ", ".join(str(other) for other in landed[-3:]) or "none"
+            raise NothingLandedError(f"nothing has landed for {day}; the newest landed days are: {near}")
+        return [day]
+    if not landed:
+        raise NothingLandedError(
+            f"no landing day in {project.settings.landing} for the sources {', '.join(sorted(project.sources))}. "
+            "Put files under <source>/<YYYY-MM-DD>/, or make the sample with `kindred sample`."
+        )
+    return landed if every else landed[-1:]
+
+
+def run_days(project: Project, days: Sequence[date], on_progress: OnProgress) -> Iterator[DayRun]:
+    """Run the daily job for each day in order; stop behind the first that does not publish.
+
+    Each run is recorded in the data folder's Dagster instance, where `kindred dev` shows it.
+
+    Raises:
+        WarehouseLockedError: another run is going on.
+    """
+    project.prepare_dagster_home()
+    with project.exclusive():
+        pass
+    _be_quiet()
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    definitions = defs()
+    job = definitions.resolve_job_def(JOB)
+    with dg.DagsterInstance.get() as instance:
+        for day in days:
+            outcome = _run_day(project, job, instance, day, on_progress)
+            yield outcome
+            if not outcome.published:
+                return
+
+
+def _run_day(
+    project: Project, job: "dg.JobDefinition", instance: "dg.DagsterInstance", day: date, on_progress: OnProgress
+) -> DayRun:
+    stages = _stages_of_steps(job)
+    hear = _Listener(stages, StepProgress(day, total=len(stages)), on_progress)
+    started = time.perf_counter()
+    with _listening(hear):
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=day.isoformat(),
+            raise_on_error=False,
+            run_config={"loggers": {"progress": {}}},
+        )
+    outcome = DayRun(
+        load_date=day,
+        run_id=result.run_id,
+        published=result.success,
+        seconds=time.perf_counter() - started,
+        stage_seconds=hear.seconds,
+        failures=hear.failures,
+        checks_passed=hear.checks_passed,
+        checks_stopped=hear.checks_failed,
+    )
+    _count(project, outcome)
+    return outcome
+
+
+def _stages_of_steps(job: "dg.JobDefinition") -> dict[str, str]:
+    """Which stage each step of the job belongs to, as its op's tag says."""
+    return {node.name: node.definition.tags.get(STAGE_TAG, "") for node in job.nodes}
+
+
+@contextmanager
+def _listening(hear: _Listener) -> Iterator[None]:
+    from orchestration.defs.progress import listener
+
+    token = listener.set(hear)
+    try:
+        yield
+    finally:
+        listener.reset(token)
+
+
+def _count(project: Project, outcome: DayRun) -> None:
+    """Fill in the run's numbers from the warehouse."""
+    with project.warehouse() as con:
+        loads = con.execute(
+            "select coalesce(sum(rows_landed), 0) from quality.loads where load_date = ?", [outcome.load_date]
+        ).fetchall()[0]
+        outcome.rows_collected = int(loads[0])
+        outcome.rows_quarantined = _quarantined(con, outcome.load_date)
+        checks = con.execute(
+            """
+            select
+                count(*) filter (where success),
+                count(*) filter (where not success and level = 'row' and evaluated),
+                count(*) filter (where not success and severity = 'warn' and not (level = 'row' and evaluated)),
+                count(*) filter (where not success and severity = 'block' and not (level = 'row' and evaluated))
+            from quality.check_results
+            where run_id = ?
+            """,
+            [outcome.run_id],
+        ).fetchall()[0]
+        outcome.checks_passed += int(checks[0])
+        outcome.checks_held_rows += int(checks[1])
+        outcome.checks_warned += int(checks[2])
+        outcome.checks_stopped += int(checks[3])
+        if outcome.published:
+            records = con.execute(
+                "select count(*), count(distinct customer_id) from resolution.memberships"
+            ).fetchall()[0]
+            outcome.records, outcome.customers = int(records[0]), int(records[1])
+
+
+def _quarantined(con, load_date: date) -> int:  # type: ignore[no-untyped-def]
+    """Rows of the day that are held back, each once however many checks it failed."""
+    tables = con.execute("select table_name from duckdb_tables() where schema_name = 'quarantine'").fetchall()
+    return sum(
+        int(
+            con.execute(
+                f"""
+                select count(distinct (file, row_number, row_key))
+                from quarantine.{name}
+                where load_date = ?
+                """,
+                [load_date],
+            ).fetchall()[0][0]
+        )
+        for (name,) in tables
+    )
+
+
+def _be_quiet() -> None:
+    """Silence what libraries print at their own initiative; what matters is in the account and in Dagster's log."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    warnings.filterwarnings("ignore")
+    for name in ("great_expectations", "splink", "dagster", "dbt", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def published_file(project: Project) -> Path:
+    """Where the published file lies."""
+    return project.settings.published / "analytics.duckdb"

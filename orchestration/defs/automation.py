@@ -1,0 +1,66 @@
+"""When things run: the daily job, its schedule, and the sensor that starts it for a landing day that is complete."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from orchestration.defs.progress import progress_logger
+from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
+from orchestration.sources.load import landed_days
+
+COMPLETE_MARKER = "_SUCCESS"
+# The sensor looks this far back, so that a late day is still seen and a long history is not walked every minute.
+SENSOR_DAYS = 31
+
+daily_run = dg.define_asset_job(
+    "daily_run",
+    selection=dg.AssetSelection.all(),
+    partitions_def=load_dates,
+    # DuckDB has one writer, and dbt shares this process.
+    executor_def=dg.in_process_executor,
+    description="Everything for one load date: load it, rebuild what follows from it, pass the gates, publish.",
+)
+
+
+@dg.schedule(job=daily_run, cron_schedule="0 6 * * *", execution_timezone="UTC")
+def daily_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Run the day's partition every morning at six. Switch on this or the sensor."""
+    day = context.scheduled_execution_time.date().isoformat()
+    return dg.RunRequest(partition_key=day, run_key=day)
+
+
+def complete_days(today: date) -> Iterator[tuple[date, str]]:
+    """Landed days for which every source that owes a daily delivery has marked it complete, with a mark of its state."""
+    kindred = project()
+    landing = kindred.settings.landing
+    daily = [contract.source for contract in kindred.contracts if contract.daily]
+    first = max(date.fromisoformat(FIRST_LOAD_DATE), today - timedelta(days=SENSOR_DAYS))
+    for day in landed_days(landing, kindred.sources):
+        markers = [landing / source / day.isoformat() / COMPLETE_MARKER for source in daily]
+        if day >= first and markers and all(marker.exists() for marker in markers):
+            yield day, str(max(marker.stat().st_mtime_ns for marker in markers))
+
+
+@dg.sensor(job=daily_run, minimum_interval_seconds=60)
+def landing_day_complete(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Start the daily run of each complete landing day once, and again when a source delivers that day anew."""
+    requests = [
+        dg.RunRequest(partition_key=day.isoformat(), run_key=f"{day}:{state}")
+        for day, state in complete_days(date.today())
+    ]
+    waiting = None if requests else f"no landing day of the last {SENSOR_DAYS} days is complete ({COMPLETE_MARKER})"
+    return dg.SensorResult(run_requests=requests, skip_reason=waiting)
+
+
+@dg.definitions
+def automation() -> dg.Definitions:
+    """The job and what starts it; every run in one process, asset by asset."""
+    return dg.Definitions(
+        jobs=[daily_run],
+        schedules=[daily_schedule],
+        sensors=[landing_day_complete],
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "progress": progress_logger},
+        resources={"run_lock": run_lock},
+    )

@@ -1,0 +1,115 @@
+"""Standardised records, the linkage model, edges and memberships; then the golden values of dbt."""
+
+import dagster as dg
+
+from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, dbt_stage, project, stage_tag
+from orchestration.identity import assign_customer_ids
+from orchestration.linkage import cluster, score
+from orchestration.linkage.registry import current_model, train_first_model
+from orchestration.standardise import standardise_records
+
+RECORDS = "cleansing.standardised_records"
+EDGES = "resolution.edges"
+CLUSTERS = "resolution.clusters"
+MEMBERSHIPS = "resolution.memberships"
+
+
+def _row_count(con, table: str) -> int:  # type: ignore[no-untyped-def]
+    return int(con.execute(f"select count(*) from {table}").fetchall()[0][0])
+
+
+@dg.asset(
+    key=["cleansing", "standardised_records"],
+    deps=[["integration", "int_customer_records"]],
+    group_name="cleansing",
+    kinds={"python", "duckdb"},
+    owners=[PLATFORM_OWNER],
+    required_resource_keys=RUN_LOCK,
+    op_tags=stage_tag("cleansing"),
+    description="One row per source record, its values standardised, placeholders and impossible values removed.",
+)
+def standardised_records() -> dg.MaterializeResult:
+    """Standardise the integrated records."""
+    with project().warehouse() as con:
+        con.execute("create schema if not exists cleansing")
+        standardise_records(con, "integration.int_customer_records", RECORDS)
+        return dg.MaterializeResult(metadata={"dagster/row_count": _row_count(con, RECORDS)})
+
+
+@dg.asset(
+    key=["resolution", "linkage_model"],
+    deps=[["cleansing", "standardised_records"]],
+    group_name="cleansing",
+    kinds={"splink"},
+    owners=[PLATFORM_OWNER],
+    required_resource_keys=RUN_LOCK,
+    op_tags=stage_tag("cleansing"),
+    description=(
+        "The linkage model in use. A daily run never retrains: it trains once, when there is no model yet, and keeps "
+        "to that one until another is promoted."
+    ),
+)
+def linkage_model() -> dg.MaterializeResult:
+    """Train the first model, or name the one in use."""
+    kindred = project()
+    model = current_model(kindred.settings.models)
+    trained = model is None
+    if model is None:
+        with kindred.warehouse() as con:
+            model = train_first_model(con, RECORDS, kindred.settings.models)
+    return dg.MaterializeResult(
+        metadata={"version": model.version, "threshold_weight": model.threshold_weight, "trained": trained}
+    )
+
+
+@dg.asset(
+    key=["resolution", "edges"],
+    deps=[["cleansing", "standardised_records"], ["resolution", "linkage_model"]],
+    group_name="cleansing",
+    kinds={"splink", "duckdb"},
+    owners=[PLATFORM_OWNER],
+    required_resource_keys=RUN_LOCK,
+    op_tags=stage_tag("cleansing"),
+    description="One row per pair of records that the model scored above its floor, with the levels that explain it.",
+)
+def edges() -> dg.MaterializeResult:
+    """Score candidate pairs with the model in use."""
+    kindred = project()
+    model = current_model(kindred.settings.models)
+    if model is None:
+        raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
+    with kindred.warehouse() as con:
+        con.execute("create schema if not exists resolution")
+        score(con, model, RECORDS, EDGES)
+        return dg.MaterializeResult(metadata={"dagster/row_count": _row_count(con, EDGES), "model": model.version})
+
+
+@dg.asset(
+    key=["resolution", "memberships"],
+    deps=[["cleansing", "standardised_records"], ["resolution", "edges"]],
+    group_name="cleansing",
+    kinds={"python", "duckdb"},
+    owners=[PLATFORM_OWNER],
+    required_resource_keys=RUN_LOCK,
+    op_tags=stage_tag("cleansing"),
+    description="One row per record: the customer it belongs to. Nobody is left out; a record alone is a customer.",
+)
+def memberships() -> dg.MaterializeResult:
+    """Cluster the edges and name each cluster after its founding record."""
+    kindred = project()
+    model = current_model(kindred.settings.models)
+    if model is None:
+        raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
+    with kindred.warehouse() as con:
+        cluster(con, model, RECORDS, EDGES, CLUSTERS)
+        assign_customer_ids(con, CLUSTERS, RECORDS, MEMBERSHIPS)
+        customers = con.execute(f"select count(distinct customer_id) from {MEMBERSHIPS}").fetchall()[0][0]
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": _row_count(con, MEMBERSHIPS), "customers": int(customers)}
+        )
+
+
+@dg.definitions
+def golden() -> dg.Definitions:
+    """Survivorship: everything under models/cleansing, with its rules as seeds."""
+    return dg.Definitions(assets=[dbt_stage("cleansing", "path:models/cleansing path:seeds")])

@@ -1,0 +1,117 @@
+"""What the command line shows: progress, the account of a run, status and the doctor's findings.
+
+Belongs here: layout and words. Does not belong here: finding out what to show.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration.daily import STAGES, DayRun, StepProgress
+
+console = Console()
+# Days shown side by side; more would not fit a terminal.
+SHOWN_DAYS = 5
+
+
+@contextmanager
+def run_progress() -> Iterator[Callable[[StepProgress], None]]:
+    """A progress bar over a day's steps. In a pipe or a log file, one line per stage."""
+    if not console.is_terminal:
+        yield _StageLines()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[bold]{task.fields[day]}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[stage]}  {task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks: dict[object, object] = {}
+
+        def show(step: StepProgress) -> None:
+            task = tasks.get(step.load_date)
+            if task is None:
+                task = tasks[step.load_date] = progress.add_task("", total=step.total, day=step.load_date, stage="")
+            progress.update(
+                task,  # type: ignore[arg-type]
+                completed=step.done,
+                description=step.running.replace("__", "."),
+                stage=step.stage,
+            )
+
+        yield show
+
+
+class _StageLines:
+    """Progress for logs: a line when a stage begins."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, str] | None = None
+
+    def __call__(self, step: StepProgress) -> None:
+        here = (step.load_date, step.stage)
+        if step.stage and here != self._last:
+            self._last = here
+            console.print(f"{step.load_date}  {step.stage}")
+
+
+def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
+    """The account of the days that ran, then where to look, or what went wrong and what to do."""
+    shown = list(runs)[-SHOWN_DAYS:]
+    table = Table(title="What this run made", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    table.add_column("load date")
+    for run in shown:
+        table.add_column(str(run.load_date), justify="right")
+    rows: list[tuple[str, Callable[[DayRun], str]]] = [
+        ("rows collected", lambda r: f"{r.rows_collected:,}"),
+        ("rows quarantined", lambda r: f"{r.rows_quarantined:,}"),
+        ("customer records", lambda r: f"{r.records:,}" if r.published else "-"),
+        ("customers", lambda r: f"{r.customers:,}" if r.published else "-"),
+        ("duplicates merged", lambda r: f"{r.duplicates_merged:,}" if r.published else "-"),
+        ("checks passed", lambda r: f"{r.checks_passed:,}"),
+        ("checks that held rows back", lambda r: f"{r.checks_held_rows:,}"),
+        ("checks that warned", lambda r: f"{r.checks_warned:,}"),
+        ("checks that stopped the run", lambda r: f"{r.checks_stopped:,}"),
+        *((f"seconds in {stage}", lambda r, s=stage: f"{r.stage_seconds.get(s, 0):.1f}") for stage in STAGES),
+        ("seconds in all", lambda r: f"{r.seconds:.1f}"),
+        ("published", lambda r: "[green]yes[/]" if r.published else "[red]no[/]"),
+    ]  # type: ignore[list-item]
+    for title, cell in rows:
+        table.add_row(title, *(cell(run) for run in shown))
+    console.print()
+    if len(runs) > SHOWN_DAYS:
+        console.print(f"[dim]{len(runs)} days ran; the last {SHOWN_DAYS} are shown.[/]")
+    console.print(table)
+    console.print()
+    last = runs[-1]
+    if last.published:
+        console.print(f"Published  {_near(published)}   open it with DuckDB: duckdb -readonly {_near(published)}")
+        console.print(f"Report     {_near(report)}")
+        console.print("Lineage    make dev   (Dagster UI on http://localhost:3000)")
+    else:
+        _show_failures(last, published)
+
+
+def _show_failures(run: DayRun, published: Path) -> None:
+    console.print(f"[red bold]{run.load_date} was not published.[/]")
+    for failure in run.failures:
+        console.print(f"[red]{failure.stage}[/] {failure.step.replace('__', '.')}")
+        console.print(failure.message, markup=False, highlight=False)
+    if published.exists():
+        console.print(f"The file published before is still in place, unchanged: {_near(published)}")
+    console.print("Mend what is named above and run the day again; nothing that landed is lost.")
+
+
+def _near(path: Path) -> str:
+    """The path as seen from here when it lies below, else whole."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
