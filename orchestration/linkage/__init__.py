@@ -1,7 +1,49 @@
-"""Record linkage: which records belong to one person, without labels."""
+"""Record linkage: which records belong to one person, without labels.
+
+What belongs here: features, comparisons, blocking, training, scoring, clustering, evaluation.
+What does not: stable customer ids and judgements (orchestration.identity), standardising.
+"""
 
 from __future__ import annotations
 
-from orchestration.linkage.evaluate import ClusterScores, evaluate
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ClusterScores", "evaluate"]
+from orchestration.linkage.errors import CandidateBudgetError, LinkageError, ModelError
+from orchestration.linkage.evaluation import ClusterScores, evaluate
+
+if TYPE_CHECKING:
+    from orchestration.linkage.clustering import cluster
+    from orchestration.linkage.model import LinkageModel
+    from orchestration.linkage.resolving import resolve_files
+    from orchestration.linkage.scoring import score
+    from orchestration.linkage.training import train
+
+_LATE = {
+    "LinkageModel": "model",
+    "cluster": "clustering",
+    "resolve_files": "resolving",
+    "score": "scoring",
+    "train": "training",
+}
+
+__all__ = [
+    "CandidateBudgetError",
+    "ClusterScores",
+    "LinkageError",
+    "LinkageModel",
+    "ModelError",
+    "cluster",
+    "evaluate",
+    "resolve_files",
+    "score",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs numpy only when it is asked for, so that the command line starts fast."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)

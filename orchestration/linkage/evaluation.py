@@ -83,27 +83,27 @@ def evaluate(
             inner join {truth} as truths on members.{record} = truths.{record}
             where members.{cluster} is not null and truths.{person} is not null
         ),
-        overlaps as (
+        intersections as (
             select cluster_id, person_id, count(*)::double as records
             from both_sides group by all
         ),
         clusters as (
-            select cluster_id, sum(records) as records from overlaps group by all
+            select cluster_id, sum(records) as records from intersections group by all
         ),
         people as (
-            select person_id, sum(records) as records from overlaps group by all
+            select person_id, sum(records) as records from intersections group by all
         ),
         shared as (
             select
-                coalesce(sum(overlaps.records), 0) as records,
-                coalesce(sum(overlaps.records * (overlaps.records - 1) / 2), 0) as correct_pairs,
-                coalesce(sum(overlaps.records * overlaps.records / clusters.records), 0)
+                coalesce(sum(intersections.records), 0) as records,
+                coalesce(sum(intersections.records * (intersections.records - 1) / 2), 0) as correct_pairs,
+                coalesce(sum(intersections.records * intersections.records / clusters.records), 0)
                     as precision_sum,
-                coalesce(sum(overlaps.records * overlaps.records / people.records), 0)
+                coalesce(sum(intersections.records * intersections.records / people.records), 0)
                     as recall_sum
-            from overlaps
-            inner join clusters on overlaps.cluster_id = clusters.cluster_id
-            inner join people on overlaps.person_id = people.person_id
+            from intersections
+            inner join clusters on intersections.cluster_id = clusters.cluster_id
+            inner join people on intersections.person_id = people.person_id
         ),
         predicted as (
             select

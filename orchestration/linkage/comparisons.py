@@ -1,0 +1,231 @@
+"""Comparisons: what agreement between two records is measured, as levels of SQL.
+
+What belongs here: reading `data/comparisons.yaml`, choosing the comparisons that a table's
+features allow, frequency classes of values, and the SQL of the levels. What does not: what a
+level is worth (mixture.py), and which pairs are compared (blocking.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from orchestration.linkage.errors import ModelError
+from orchestration.linkage.features import DATA, FEATURES
+from orchestration.linkage.sql import columns_of, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+RULES_FILE = DATA / "comparisons.yaml"
+FREQUENCIES = "value_classes"
+
+# Frequency classes: 0 holds values of at least 1/32 of the records, each next one a quarter of
+# that; rarer values than the last class are all alike.
+_COMMONEST_BITS = 5
+_CLASS_BITS = 2
+_LAST_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Level:
+    """One outcome of a comparison; `when` is empty for the last one, `else`."""
+
+    name: str
+    when: str
+    m: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison. `levels` run from the strongest agreement to `else`.
+
+    A pair's outcome is a number in Splink's manner: -1 when a side is missing, 0 for `else`,
+    `len(levels) - 1` for the first level.
+    """
+
+    name: str
+    about: str
+    present: str
+    levels: tuple[Level, ...]
+
+    def level_of(self, outcome: int) -> Level | None:
+        """The level with this outcome number, or None for -1 (missing)."""
+        return None if outcome < 0 else self.levels[len(self.levels) - 1 - outcome]
+
+    def outcome_sql(self) -> str:
+        """SQL: the outcome number over features with the suffixes _l and _r."""
+        branches = [f"when {self.missing_sql()} then -1"]
+        top = len(self.levels) - 1
+        for position, level in enumerate(self.levels):
+            if level.when:
+                branches.append(f"when {level.when} then {top - position}")
+        return f"case {' '.join(branches)} else 0 end"
+
+    def missing_sql(self) -> str:
+        """SQL: true when a side lacks the feature."""
+        column = quoted(self.present)
+        left, right = column[:-1] + '_l"', column[:-1] + '_r"'
+        return f"{left} is null or {right} is null"
+
+
+@dataclass(frozen=True)
+class ValueClasses:
+    """Frequency classes of the values of split features, pinned with the model.
+
+    `classes[feature]` maps the values that are more frequent than the last class to their
+    class; every other value, seen in training or not, belongs to `last[feature]`.
+    """
+
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    last: Mapping[str, int] = field(default_factory=dict)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    import yaml
+
+    document: dict[str, Any] = yaml.safe_load(RULES_FILE.read_text(encoding="utf-8"))
+    return document
+
+
+def class_column(feature: str) -> str:
+    """The name of the feature that holds the frequency class of another."""
+    return f"{feature}_class"
+
+
+def _specifications(extras: Sequence[str]) -> list[dict[str, Any]]:
+    specifications = list(_document()["comparisons"])
+    for column in extras:
+        shape = _document()["extra"]
+        levels = [
+            {key: value.format(column=column) if isinstance(value, str) else value
+             for key, value in level.items()}
+            for level in shape["levels"]
+        ]  # fmt: skip
+        specifications.append({"name": column, "about": shape["about"], "present": column, "levels": levels})
+    return specifications
+
+
+def informative_columns(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> set[str]:
+    """The features that at least two records fill and that do not always say the same."""
+    if not columns:
+        return set()
+    counts = ", ".join(
+        f"count({quoted(c)}), approx_count_distinct({quoted(c)}), "
+        f"min({quoted(c)})::varchar is distinct from max({quoted(c)})::varchar"
+        for c in columns
+    )
+    row = con.execute(f"select {counts} from {FEATURES}").fetchall()[0]
+    return {column for position, column in enumerate(columns) if row[3 * position] >= 2 and row[3 * position + 2]}
+
+
+def choose_comparisons(
+    con: duckdb.DuckDBPyConnection, extras: Sequence[str]
+) -> tuple[tuple[Comparison, ...], ValueClasses]:
+    """The comparisons that the features allow, and the frequency classes that split them."""
+    specifications = _specifications(extras)
+    informative = informative_columns(con, [spec["present"] for spec in specifications])
+    active = [spec for spec in specifications if spec["present"] in informative]
+    split = sorted({lv["split"] for spec in active for lv in spec["levels"] if "split" in lv})
+    classes = _value_classes(con, split)
+    comparisons = tuple(
+        Comparison(
+            name=spec["name"],
+            about=spec["about"],
+            present=spec["present"],
+            levels=tuple(_levels(spec["levels"], classes)),
+        )
+        for spec in active
+    )
+    return comparisons, classes
+
+
+def _levels(entries: Sequence[Mapping[str, Any]], classes: ValueClasses) -> list[Level]:
+    """The levels, split ones once per frequency class, rarest first; `m` shared evenly."""
+    levels = []
+    for entry in entries:
+        when = str(entry.get("when", ""))
+        if "split" not in entry:
+            levels.append(Level(str(entry["name"]), when, float(entry["m"])))
+            continue
+        feature = str(entry["split"])
+        numbers = sorted({*classes.classes[feature].values(), classes.last[feature]}, reverse=True)
+        share = float(entry["m"]) / len(numbers)
+        for number in numbers:
+            condition = f"{when} and {class_column(feature)}_l = {number}"
+            if number == numbers[-1]:
+                condition = when
+            levels.append(Level(f"{entry['name']} ({_rarity(number)})", condition, share))
+    return levels
+
+
+def _rarity(number: int) -> str:
+    shares = 2 ** (_COMMONEST_BITS + _CLASS_BITS * number)
+    words = ("very common", "common", "usual", "uncommon", "rare", "very rare")
+    return f"{words[number]}, about 1 in {shares}"
+
+
+def _value_classes(con: duckdb.DuckDBPyConnection, features: Sequence[str]) -> ValueClasses:
+    classes: dict[str, dict[str, int]] = {}
+    last: dict[str, int] = {}
+    for feature in features:
+        name = quoted(feature)
+        filled = con.execute(f"select count({name}) from {FEATURES}").fetchall()[0][0]
+        floor = max(2.0, filled / 2 ** (_COMMONEST_BITS + _CLASS_BITS * _LAST_CLASS))
+        rows = con.execute(
+            f"""
+            select {name}, count(*) as records from {FEATURES}
+            where {name} is not null group by all having count(*) >= ? order by 1
+            """,
+            [floor],
+        ).fetchall()
+        rarest = _class_of(1 / filled) if filled else _LAST_CLASS
+        by_value = {str(value): _class_of(records / filled) for value, records in rows}
+        classes[feature] = {v: number for v, number in by_value.items() if number < rarest}
+        last[feature] = rarest
+    return ValueClasses(classes=classes, last=last)
+
+
+def _class_of(share: float) -> int:
+    bits = -math.log2(share)
+    return min(_LAST_CLASS, max(0, math.floor((bits - _COMMONEST_BITS) / _CLASS_BITS) + 1))
+
+
+def add_value_classes(con: duckdb.DuckDBPyConnection, classes: ValueClasses) -> None:
+    """Give the feature table one column per split feature with the class of its value."""
+    import pyarrow as pa
+
+    present = columns_of(con, FEATURES)
+    for feature in sorted(classes.last):
+        if feature not in present:
+            raise ModelError(
+                f"the model splits by {feature}, which these records do not have; "
+                "train a model on records with the same columns"
+            )
+        values = sorted(classes.classes[feature].items())
+        con.register(
+            "classes_arrow",
+            pa.table(
+                {
+                    "value": pa.array([value for value, _ in values], pa.string()),
+                    "number": pa.array([number for _, number in values], pa.int8()),
+                }
+            ),
+        )
+        con.execute(
+            f"""
+            create or replace table {FEATURES} as
+            select
+                f.*,
+                case when f.{quoted(feature)} is not null
+                    then coalesce(c.number, {classes.last[feature]}) end::tinyint
+                    as {quoted(class_column(feature))}
+            from {FEATURES} as f
+            left join classes_arrow as c on f.{quoted(feature)} = c.value
+            """
+        )
+        con.unregister("classes_arrow")

@@ -1,0 +1,238 @@
+"""The statistical model: pairs as a mixture of kinds, estimated without labels.
+
+What belongs here: the kinds of pairs of `data/mixture.yaml`, expectation maximisation over
+counted outcome patterns, and the weight of a pattern. What does not: SQL, pairs, records.
+
+Within a kind, outcomes of different comparisons are independent; across kinds they are not,
+which is how evidence that travels together (a household's surname, street and landline) counts
+once. Fellegi and Sunter's model (1969) is the special case of two kinds; estimation follows
+Winkler (1988) with Dirichlet priors, so that small tables stay near the documented defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestration.linkage.comparisons import Comparison
+from orchestration.linkage.features import DATA
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RULES_FILE = DATA / "mixture.yaml"
+
+# Pairs' worth of trust in the documented defaults, per kind.
+_PRIOR_PAIRS = 40.0
+_STRANGER_PRIOR_PAIRS = 1.0
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of pair. `agree` and `disagree` name the comparisons that are free in it."""
+
+    name: str
+    same: bool
+    agree: frozenset[str]
+    disagree: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Estimated kinds. `share[k]` is the share of all pairs; `levels[k, j]` probabilities.
+
+    Columns of `levels` are the outcomes of all comparisons side by side: comparison c's outcome
+    g stands at `offsets[c] + g`.
+    """
+
+    kinds: tuple[Kind, ...]
+    offsets: tuple[int, ...]
+    share: NDArray[np.float64]
+    levels: NDArray[np.float64]
+
+    def posterior(self, outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probability of each kind for each row of outcomes (-1 is missing)."""
+        return _responsibilities(self.log_joint(outcomes))
+
+    def log_joint(self, outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Natural log of share times likelihood, rows by kinds."""
+        result = np.tile(np.log(self.share), (len(outcomes), 1))
+        table = np.log(self.levels)
+        for position, offset in enumerate(self.offsets):
+            column = outcomes[:, position]
+            seen = column >= 0
+            result[seen] += table[:, offset + column[seen]].T
+        return result
+
+    def weight(self, outcomes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Match weight of each row: log2 of the odds of one person to anything else."""
+        joint = self.log_joint(outcomes)
+        same = np.array([kind.same for kind in self.kinds])
+        one = _log_sum(joint[:, same])
+        other = _log_sum(joint[:, ~same])
+        return np.asarray((one - other) / np.log(2.0))
+
+
+@cache
+def _document() -> dict[str, Any]:
+    import yaml
+
+    document: dict[str, Any] = yaml.safe_load(RULES_FILE.read_text(encoding="utf-8"))
+    return document
+
+
+def choose_kinds(names: Sequence[str]) -> tuple[Kind, ...]:
+    """The kinds that these comparisons can tell apart."""
+    kinds = []
+    seen = set()
+    for entry in _document()["kinds"]:
+        kind = Kind(
+            name=entry["name"],
+            same=bool(entry["same"]),
+            agree=frozenset(entry.get("agree", ())) & frozenset(names),
+            disagree=frozenset(entry.get("disagree", ())) & frozenset(names),
+        )
+        shape = (kind.same, kind.agree, kind.disagree)
+        plain = not entry.get("agree") and not entry.get("disagree")
+        if shape in seen or (not plain and not kind.agree and not kind.disagree):
+            continue
+        if kind.disagree and len(kind.disagree) == len(names):
+            continue
+        seen.add(shape)
+        kinds.append(kind)
+    return tuple(kinds)
+
+
+def estimate(
+    comparisons: Sequence[Comparison],
+    outcomes: NDArray[np.int64],
+    pairs: NDArray[np.float64],
+    expected_matches: float,
+    iterations: int = 200,
+) -> Mixture:
+    """Expectation maximisation over outcome patterns.
+
+    `outcomes` is patterns by comparisons (-1 missing), `pairs` how many of all pairs of records
+    each pattern stands for; `expected_matches` is where the search for the number of matching
+    pairs starts.
+    """
+    kinds = choose_kinds([comparison.name for comparison in comparisons])
+    sizes = [len(comparison.levels) for comparison in comparisons]
+    offsets = tuple(int(x) for x in np.concatenate([[0], np.cumsum(sizes)[:-1]])) if sizes else ()
+    onehot = _one_hot(outcomes, offsets, int(sum(sizes)))
+    total = float(pairs.sum())
+    m_default = np.concatenate(
+        [np.array([level.m for level in c.levels[::-1]]) / sum(lv.m for lv in c.levels) for c in comparisons]
+    )
+    blocks = [slice(o, o + s) for o, s in zip(offsets, sizes, strict=True)]
+    u_start = _normalised(pairs @ onehot + m_default * _STRANGER_PRIOR_PAIRS, blocks)
+    strangers = next(i for i, k in enumerate(kinds) if not k.same and not k.agree and not k.disagree)
+    prior = _priors(kinds, comparisons, blocks, m_default, u_start)
+    levels = prior.copy()
+    different = [i for i, kind in enumerate(kinds) if not kind.same and i != strangers]
+    same = [i for i, kind in enumerate(kinds) if kind.same]
+    share = np.zeros(len(kinds))
+    start = min(max(expected_matches, 1.0), 0.3 * total) / total
+    for position, i in enumerate(same):
+        share[i] = start * (0.8 if position == 0 else 0.2 / max(1, len(same) - 1))
+    for i in different:
+        share[i] = start
+    share[strangers] = max(1.0 - share.sum(), 0.1)
+    share /= share.sum()
+    previous = None
+    for _ in range(iterations):
+        joint = onehot @ np.log(levels).T + np.log(share)
+        top = joint.max(axis=1, keepdims=True)
+        likelihood = np.exp(joint - top)
+        weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
+        share = weighted.sum(axis=0) + 1e-3
+        share /= share.sum()
+        counts = weighted.T @ onehot
+        levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_start)
+        change = np.inf if previous is None else np.abs(np.log(share) - previous).max()
+        previous = np.log(share)
+        if change < 1e-3:
+            break
+    return Mixture(kinds=kinds, offsets=offsets, share=share, levels=levels)
+
+
+def _priors(
+    kinds: Sequence[Kind],
+    comparisons: Sequence[Comparison],
+    blocks: Sequence[slice],
+    m_default: NDArray[np.float64],
+    u_start: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    rows = []
+    for kind in kinds:
+        row = (m_default if kind.same else u_start).copy()
+        for comparison, block in zip(comparisons, blocks, strict=True):
+            if comparison.name in kind.agree:
+                row[block] = m_default[block]
+            elif comparison.name in kind.disagree:
+                row[block] = u_start[block]
+        rows.append(row)
+    return np.maximum(np.array(rows), _TINY)
+
+
+def _maximise(
+    kinds: Sequence[Kind],
+    comparisons: Sequence[Comparison],
+    blocks: Sequence[slice],
+    counts: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    strangers: int,
+    u_start: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Level probabilities from expected counts: own where free, shared where not."""
+    levels = np.empty_like(counts)
+    for comparison, block in zip(comparisons, blocks, strict=True):
+        name = comparison.name
+        for is_same in (True, False):
+            tied = [
+                i
+                for i, kind in enumerate(kinds)
+                if kind.same == is_same and name not in kind.agree and name not in kind.disagree
+            ]
+            if not tied:
+                continue
+            pool = counts[tied, block].sum(axis=0) if is_same else counts[strangers, block]
+            trust = _PRIOR_PAIRS if is_same else _STRANGER_PRIOR_PAIRS
+            pooled = pool + trust * prior[tied[0], block]
+            levels[tied, block] = pooled / pooled.sum()
+        for i, kind in enumerate(kinds):
+            if name in kind.agree or name in kind.disagree:
+                own = counts[i, block] + _PRIOR_PAIRS * prior[i, block]
+                levels[i, block] = own / own.sum()
+    return np.maximum(levels, _TINY)
+
+
+def _one_hot(outcomes: NDArray[np.int64], offsets: Sequence[int], width: int) -> NDArray[np.float64]:
+    onehot = np.zeros((len(outcomes), width))
+    for position, offset in enumerate(offsets):
+        column = outcomes[:, position]
+        rows = np.nonzero(column >= 0)[0]
+        onehot[rows, offset + column[rows]] = 1.0
+    return onehot
+
+
+def _normalised(values: NDArray[np.float64], blocks: Sequence[slice]) -> NDArray[np.float64]:
+    result = values.astype(float).copy()
+    for block in blocks:
+        result[block] /= result[block].sum()
+    return result
+
+
+def _responsibilities(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    likelihood = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return np.asarray(likelihood / likelihood.sum(axis=1, keepdims=True))
+
+
+def _log_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = values.max(axis=1)
+    return np.asarray(top + np.log(np.exp(values - top[:, None]).sum(axis=1)))

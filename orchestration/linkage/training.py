@@ -1,0 +1,190 @@
+"""Training: from records to a linkage model, without labels.
+
+What belongs here: the order of the steps, the sample of pairs, the threshold. What does not:
+each step's own rules, which live beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orchestration.linkage.blocking import PAIRS, Budget, choose_keys, make_pairs
+from orchestration.linkage.comparisons import Comparison, add_value_classes, choose_comparisons
+from orchestration.linkage.features import FEATURES, build_features
+from orchestration.linkage.hot import IDENTICAL, fold_identical, remove_hot_values
+from orchestration.linkage.mixture import Mixture, estimate
+from orchestration.linkage.model import LinkageModel
+from orchestration.linkage.outcomes import count_patterns
+from orchestration.linkage.sql import scalar_int
+
+if TYPE_CHECKING:
+    import duckdb
+    from numpy.typing import NDArray
+
+# Enough pairs to count patterns by; more only cost time.
+_CANDIDATES_COMPARED = 1_000_000
+_RANDOM_PAIRS_COMPARED = 400_000
+_ROUNDED_DIGITS = 9
+
+
+def train(
+    con: duckdb.DuckDBPyConnection,
+    records: str,
+    *,
+    seed: int = 7,
+    budget: Budget | None = None,
+) -> LinkageModel:
+    """Train a model on standardised records, without labels.
+
+    `records` has `record_id` and any of the canonical attributes (and `extra_*` columns, which
+    count as weak evidence). The same records and seed give the same model, whatever the order
+    of the rows. Very small tables stay near the documented defaults of `comparisons.yaml`.
+
+    Raises LinkageError for null or repeated ids, CandidateBudgetError when the records cannot
+    be compared within the budget.
+    """
+    features = build_features(con, records)
+    work = features.con
+    try:
+        hot = remove_hot_values(work)
+        comparisons, classes = choose_comparisons(work, features.extras)
+        add_value_classes(work, classes)
+        keys = choose_keys(work, features.extras)
+        folded = fold_identical(work)
+        reports = make_pairs(work, keys, budget or Budget())
+        patterns, pairs = _patterns(work, comparisons, features.records, seed)
+    finally:
+        work.close()
+    mixture = _rounded(estimate(comparisons, patterns, pairs, expected_matches=0.3 * features.records))
+    weights = mixture.weight(patterns)
+    threshold, expected = choose_threshold(weights, pairs)
+    report: dict[str, Any] = {
+        "seed": seed,
+        "records": features.records,
+        "identical_records_folded": folded,
+        "candidate_pairs": int(sum(report.pairs_kept for report in reports)),
+        "blocking": [asdict(report) for report in reports],
+        "hot_values": len(hot),
+        "kinds": {kind.name: float(share) for kind, share in zip(mixture.kinds, mixture.share, strict=True)},
+        **expected,
+    }
+    return LinkageModel(
+        comparisons=comparisons,
+        classes=classes,
+        mixture=mixture,
+        keys=tuple(keys),
+        extras=features.extras,
+        threshold_weight=threshold,
+        report=report,
+    )
+
+
+def _patterns(
+    con: duckdb.DuckDBPyConnection,
+    comparisons: tuple[Comparison, ...],
+    records: int,
+    seed: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Patterns that stand for all pairs of the records, each with its number of pairs.
+
+    Candidate pairs are counted (or sampled when there are many); the others, nearly all of
+    strangers, by a random sample; identical records by their own pattern.
+    """
+    candidates = scalar_int(con, f"select count(*) from {PAIRS}")
+    kept = scalar_int(con, f"select count(*) from {FEATURES}")
+    everything = kept * (kept - 1) // 2
+    modulus = max(1, math.ceil(candidates / _CANDIDATES_COMPARED))
+    con.execute(
+        f"""
+        create table compared_pairs as
+        select l, r, {modulus}::double as weight from {PAIRS}
+        where hash(l, r, {seed}) % {modulus} = 0
+        """
+    )
+    con.execute(
+        f"""
+        insert into compared_pairs
+        select representative, representative, count(*) from {IDENTICAL} group by all
+        """
+    )
+    others = everything - candidates
+    if others > 0:
+        con.execute(
+            f"""
+            create table places as
+            select rid, (row_number() over (order by rid) - 1)::integer as place from {FEATURES}
+            """
+        )
+        con.execute(
+            f"""
+            create table random_pairs as
+            with drawn as (
+                select
+                    (hash(number, {seed}) % {kept})::integer as one,
+                    (hash({seed}, number, 1) % {kept})::integer as two
+                from range({_RANDOM_PAIRS_COMPARED}) as numbers (number)
+            ),
+            pairs as (
+                select distinct
+                    least(first_place.rid, second_place.rid) as l,
+                    greatest(first_place.rid, second_place.rid) as r
+                from drawn
+                inner join places as first_place on drawn.one = first_place.place
+                inner join places as second_place on drawn.two = second_place.place
+                where drawn.one != drawn.two
+            )
+            select pairs.l, pairs.r
+            from pairs anti join {PAIRS} as candidates
+                on pairs.l = candidates.l and pairs.r = candidates.r
+            """
+        )
+        drawn = scalar_int(con, "select count(*) from random_pairs")
+        con.execute(
+            "insert into compared_pairs select l, r, ? from random_pairs",
+            [others / max(1, drawn)],
+        )
+    return count_patterns(con, comparisons, "compared_pairs")
+
+
+def choose_threshold(weights: NDArray[np.float64], pairs: NDArray[np.float64]) -> tuple[float, dict[str, float]]:
+    """The match weight that maximises the expected F1 of the pairs, and what is expected there.
+
+    With calibrated probabilities p, the pairs above a threshold hold sum(p) matches of
+    sum(p over all pairs); no truth is needed.
+    """
+    if not len(weights):
+        return 0.0, {"expected_precision": 1.0, "expected_recall": 1.0, "expected_matches": 0.0}
+    order = np.argsort(-weights, kind="stable")
+    probability = 1.0 / (1.0 + np.exp2(-np.clip(weights[order], -500, 500)))
+    found = np.cumsum(probability * pairs[order])
+    made = np.cumsum(pairs[order])
+    total = float(found[-1])
+    f1 = 2 * found / (made + total)
+    best = int(np.argmax(f1))
+    threshold = float(np.clip(weights[order][best], -3.0, 6.0))
+    at = int(np.searchsorted(-weights[order], -threshold, side="right")) - 1
+    at = max(at, 0)
+    return round(threshold, 4), {
+        "expected_precision": float(found[at] / made[at]),
+        "expected_recall": float(found[at] / total) if total else 1.0,
+        "expected_matches": total,
+    }
+
+
+def _rounded(mixture: Mixture) -> Mixture:
+    """Parameters to nine significant digits, so that sums in another order change nothing."""
+    return Mixture(
+        kinds=mixture.kinds,
+        offsets=mixture.offsets,
+        share=_significant(mixture.share),
+        levels=_significant(mixture.levels),
+    )
+
+
+def _significant(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    text = np.vectorize(lambda value: float(f"{value:.{_ROUNDED_DIGITS}g}"), otypes=[float])
+    return np.asarray(text(values)) if values.size else values
