@@ -4,7 +4,7 @@ Heavy libraries are imported inside the commands, so that `kindred --help` answe
 """
 
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,15 +28,21 @@ Day = Annotated[
 def run(
     day: Day = None,
     every: Annotated[bool, typer.Option("--all", help="Run every landed day, in order.")] = False,
+    sample_if_empty: Annotated[
+        bool, typer.Option(help="Make the sample company first when nothing has landed yet.")
+    ] = False,
 ) -> None:
     """Run the daily job: for a day, for all landed days, or for the newest one. Exit code 0 says that it published."""
     from orchestration.daily import days_to_run, published_file, run_days
-    from orchestration.display import run_progress, show_run
+    from orchestration.display import run_progress, show_run, show_sample
     from orchestration.project import load_project
+    from orchestration.sample import generate
 
     if day is not None and every:
         raise typer.BadParameter("choose --date or --all, not both")
     project = load_project()
+    if sample_if_empty and not any(project.settings.landing.glob("*/*/*")):
+        show_sample(generate(2000, 3, 7, project.settings.landing))
     days = days_to_run(project, day.date() if day else None, every=every)
     with run_progress() as on_progress:
         runs = list(run_days(project, days, on_progress))
@@ -62,6 +68,60 @@ def sample(
 
     landing = out or load_settings().landing
     show_sample(generate(customers, days, seed, landing, start=start.date()))
+
+
+@app.command()
+def status(limit: Annotated[int, typer.Option(min=1, help="How many runs.")] = 10) -> None:
+    """Show the last runs and what the quality gates said."""
+    from orchestration.daily import published_file
+    from orchestration.display import show_status
+    from orchestration.project import load_project
+    from orchestration.status import last_runs
+
+    project = load_project()
+    show_status(last_runs(project, limit), published_file(project))
+
+
+@app.command()
+def doctor() -> None:
+    """Check the environment: what is wrong, and how to mend it. Exit code 0 says that nothing is."""
+    from orchestration.config import load_settings
+    from orchestration.display import show_findings
+    from orchestration.doctor import examine
+
+    if not show_findings(examine(load_settings())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Parquet with record_id and person_id of every record.")
+    ],
+) -> None:
+    """Compare the resolved customers with a truth: pairwise and B-cubed precision, recall and F1."""
+    from orchestration.display import show_scores
+    from orchestration.linkage import evaluate_file
+    from orchestration.project import load_project
+
+    with load_project().warehouse() as con:
+        show_scores(evaluate_file(con, "resolution.memberships", truth))
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
+    """Open the Dagster UI: lineage, checks, and the runs that `kindred run` made."""
+    import os
+
+    from orchestration.config import PROJECT_ROOT
+    from orchestration.project import load_project
+
+    project = load_project()
+    project.prepare_dagster_home()
+    project.transform.prepare()
+    dagster = str(Path(sys.executable).parent / "dagster")
+    os.chdir(PROJECT_ROOT)
+    os.execv(dagster, [dagster, "dev", "--workspace", "workspace.yaml", "--port", str(port)])
 
 
 def main() -> None:

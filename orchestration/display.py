@@ -3,15 +3,23 @@
 Belongs here: layout and words. Does not belong here: finding out what to show.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orchestration.daily import STAGES, DayRun, StepProgress
+from orchestration.doctor import Finding, Verdict
+
+if TYPE_CHECKING:
+    from orchestration.linkage import ClusterScores
+    from orchestration.status import RunStatus
 
 console = Console()
 # Days shown side by side; more would not fit a terminal.
@@ -65,7 +73,9 @@ class _StageLines:
 def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
     """The account of the days that ran, then where to look, or what went wrong and what to do."""
     shown = list(runs)[-SHOWN_DAYS:]
-    table = Table(title="What this run made", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    table = Table(
+        title="What this run made", title_justify="left", header_style="bold", show_edge=False, pad_edge=False
+    )
     table.add_column("load date")
     for run in shown:
         table.add_column(str(run.load_date), justify="right")
@@ -107,6 +117,62 @@ def _show_failures(run: DayRun, published: Path) -> None:
     if published.exists():
         console.print(f"The file published before is still in place, unchanged: {_near(published)}")
     console.print("Mend what is named above and run the day again; nothing that landed is lost.")
+
+
+def show_status(runs: Sequence["RunStatus"], published: Path) -> None:
+    """The last runs, newest first, and the state of the published file."""
+    if not runs:
+        console.print("No run yet. Start one with `kindred run`.")
+        return
+    table = Table(title="Last runs", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for column in ("load date", "run", "status", "started (UTC)"):
+        table.add_column(column)
+    for column in ("seconds", "checks passed", "failed"):
+        table.add_column(column, justify="right")
+    colours = {"success": "green", "failure": "red"}
+    for run in runs:
+        table.add_row(
+            run.load_date,
+            run.run_id[:8],
+            f"[{colours.get(run.status, 'yellow')}]{run.status}[/]",
+            f"{run.started:%Y-%m-%d %H:%M:%S}" if run.started else "",
+            f"{run.seconds:.1f}" if run.seconds is not None else "",
+            "" if run.checks_passed is None else f"{run.checks_passed:,}",
+            "" if run.checks_failed is None else f"{run.checks_failed:,}",
+        )
+    console.print(table)
+    if published.exists():
+        changed = datetime.fromtimestamp(published.stat().st_mtime, UTC)
+        console.print(f"\nPublished file: {_near(published)}, of {changed:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def show_findings(findings: Iterable[Finding]) -> bool:
+    """The doctor's findings as they come, each with its remedy. Returns whether nothing failed."""
+    marks = {Verdict.OK: "[green]ok[/]  ", Verdict.WARN: "[yellow]warn[/]", Verdict.FAIL: "[red]FAIL[/]"}
+    healthy = True
+    for finding in findings:
+        healthy = healthy and finding.verdict is not Verdict.FAIL
+        console.print(f"{marks[finding.verdict]} {finding.subject:<14} {escape(finding.seen)}", soft_wrap=True)
+        if finding.remedy:
+            console.print(f"     {'':<14} -> {escape(finding.remedy)}", soft_wrap=True)
+    return healthy
+
+
+def show_scores(scores: "ClusterScores") -> None:
+    """How well the resolved customers agree with the truth."""
+    table = Table(title="Customers against the truth", title_justify="left", header_style="bold", show_edge=False)
+    table.add_column("")
+    for column in ("precision", "recall", "F1"):
+        table.add_column(column, justify="right")
+    pairwise = (scores.pairwise_precision, scores.pairwise_recall, scores.pairwise_f1)
+    bcubed = (scores.bcubed_precision, scores.bcubed_recall, scores.bcubed_f1)
+    table.add_row("pairwise", *(f"{value:.4f}" for value in pairwise))
+    table.add_row("B-cubed", *(f"{value:.4f}" for value in bcubed))
+    console.print(table)
+    console.print(
+        f"\n{scores.records:,} records of {scores.entities:,} people, resolved to {scores.clusters:,} customers; "
+        f"largest customer {scores.largest_cluster} records, largest person {scores.largest_entity}."
+    )
 
 
 def _near(path: Path) -> str:

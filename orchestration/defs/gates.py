@@ -1,0 +1,89 @@
+"""The quality gates as asset checks: for each gated table, `rows` (were any held back?) and `table` (may the next stage
+go on?). The second blocks.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from expectations.suites import GatedTable, gates
+from orchestration.daily import GATE_PREFIX
+from orchestration.defs.resources import RUN_LOCK, project, run_context, stage_tag
+from orchestration.quality import GateResult
+from orchestration.quality.gate import run_gate
+from orchestration.sources.contract import Table
+
+STAGES = ("collection", "integration", "cleansing", "storage")
+
+
+def gate_check(gate: GatedTable, contract_table: Table | None) -> dg.AssetChecksDefinition:
+    """One gated table's checks, answered by one run of its suite."""
+    key = dg.AssetKey([gate.schema, gate.table])
+
+    @dg.multi_asset_check(
+        name=f"{GATE_PREFIX}{gate.schema}__{gate.table}",
+        specs=[
+            dg.AssetCheckSpec("rows", asset=key, description="No row had to be held back into quarantine."),
+            dg.AssetCheckSpec("table", asset=key, blocking=True, description="The table may go to the next stage."),
+        ],
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag(gate.stage),
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        result = run_gate(project().settings.warehouse, gate, run_context(context), contract_table)
+        yield _rows(key, result)
+        yield _table(key, result)
+
+    return check
+
+
+def _rows(key: dg.AssetKey, result: GateResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name="rows",
+        passed=result.quarantined == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows_in_quarantine": result.quarantined, "failing_rows": _as_table(result)},
+    )
+
+
+def _table(key: dg.AssetKey, result: GateResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name="table",
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=result.summary(),
+        metadata={
+            "summary": dg.MetadataValue.md(f"```\n{result.summary()}\n```"),
+            "checks": len(result.checks),
+            "checks_failed": len(result.failed_checks),
+            "seconds": round(result.seconds, 3),
+            "failing_rows": _as_table(result),
+        },
+    )
+
+
+def _as_table(result: GateResult) -> dg.TableMetadataValue:
+    columns = ("check", "column", "value", "key", "file", "row", "reason")
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({name: "" if row.get(name) is None else str(row[name]) for name in columns})
+            for row in result.failing_rows
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
+    )
+
+
+@dg.definitions
+def quality_gates() -> dg.Definitions:
+    """A gate for every registered table of the active sources' project."""
+    kindred = project()
+    contract_tables = {table.raw_name: table for _, table in kindred.tables}
+    return dg.Definitions(
+        asset_checks=[
+            gate_check(gate, contract_tables.get(gate.table) if gate.schema == "raw" else None)
+            for stage in STAGES
+            for gate in gates(stage, kindred.contracts)  # type: ignore[arg-type]
+        ]
+    )

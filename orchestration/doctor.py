@@ -1,0 +1,144 @@
+"""`kindred doctor`: is this environment fit to run, and if not, what mends it.
+
+Belongs here: one small function per thing that can be wrong. Does not belong here: how the findings are shown.
+"""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.errors import KindredError
+from orchestration.project import Project
+from orchestration.sources.load import landed_days
+
+# Room for a day's work on a laptop: the working file, its copy while publishing, dbt's artefacts.
+LEAST_FREE_BYTES = 2 * 1024**3
+# The packages whose version decides whether files can be read or results repeat.
+PINNED = ("dagster", "dbt-core", "dbt-duckdb", "duckdb", "duckdb-engine", "great-expectations", "splink", "sqlalchemy")
+
+
+class Verdict(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: what was seen, and what to do when it is not ok."""
+
+    subject: str
+    verdict: Verdict
+    seen: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one finding at a time; a check that breaks is itself a finding."""
+    checks: tuple[Callable[[Settings], Finding], ...] = (
+        _python, _packages, _extension, _data_folder, _disk, _secret, _contracts, _landing, _warehouse, _telemetry,
+    )  # fmt: skip
+    for check in checks:
+        try:
+            yield check(settings)
+        except KindredError as error:
+            yield Finding(check.__name__.strip("_"), Verdict.FAIL, str(error), "mend what the message names")
+
+
+def _python(_: Settings) -> Finding:
+    version = sys.version.split()[0]
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Finding("python", Verdict.OK, version)
+    return Finding("python", Verdict.FAIL, version, "use Python 3.11 to 3.13: make setup PYTHON=python3.12")
+
+
+def _packages(_: Settings) -> Finding:
+    locked = dict(
+        re.findall(r"^([a-z0-9-]+)==([^ \\;]+)", (PROJECT_ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    wrong = []
+    for name in PINNED:
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "missing"
+        if installed != locked[name]:
+            wrong.append(f"{name} is {installed}, locked {locked[name]}")
+    if wrong:
+        return Finding("packages", Verdict.FAIL, "; ".join(wrong), "install what is locked: rm -r .venv && make setup")
+    return Finding("packages", Verdict.OK, f"{len(PINNED)} pinned packages as locked")
+
+
+def _extension(_: Settings) -> Finding:
+    import duckdb
+    import duckdb_extension_httpfs
+
+    version = f"v{duckdb.__version__}"
+    folder = Path(duckdb_extension_httpfs.__file__).parent
+    if (folder / "extensions" / version / "httpfs.duckdb_extension").exists():
+        return Finding("duckdb httpfs", Verdict.OK, f"{version}, from its package")
+    return Finding("duckdb httpfs", Verdict.FAIL, f"no build for DuckDB {version}", "rm -r .venv && make setup")
+
+
+def _data_folder(settings: Settings) -> Finding:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if os.access(settings.data, os.W_OK | os.X_OK):
+        return Finding("data folder", Verdict.OK, str(settings.data))
+    return Finding("data folder", Verdict.FAIL, f"{settings.data} is not writable", "chown it, or set KINDRED_DATA")
+
+
+def _disk(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.data).free
+    seen = f"{free / 1024**3:.1f} GiB free"
+    if free >= LEAST_FREE_BYTES:
+        return Finding("disk", Verdict.OK, seen)
+    return Finding(
+        "disk", Verdict.WARN, seen, f"free at least {LEAST_FREE_BYTES / 1024**3:.0f} GiB, or set KINDRED_DATA"
+    )
+
+
+def _secret(settings: Settings) -> Finding:
+    if settings.secret:
+        return Finding("secret", Verdict.OK, "from KINDRED_SECRET")
+    return Finding(
+        "secret", Verdict.WARN, "generated in the data folder, beside what it protects",
+        "in production set KINDRED_SECRET from your secret store",
+    )  # fmt: skip
+
+
+def _contracts(settings: Settings) -> Finding:
+    contracts = Project(settings).contracts
+    return Finding("contracts", Verdict.OK, f"{len(contracts)} active: {', '.join(c.source for c in contracts)}")
+
+
+def _landing(settings: Settings) -> Finding:
+    days = landed_days(settings.landing, Project(settings).sources)
+    if days:
+        return Finding("landing", Verdict.OK, f"{len(days)} days, {days[0]} to {days[-1]}")
+    return Finding(
+        "landing", Verdict.WARN, "no landing day", "kindred sample, or put files under landing/<source>/<day>/"
+    )
+
+
+def _warehouse(settings: Settings) -> Finding:
+    if not settings.warehouse.exists():
+        return Finding("warehouse", Verdict.OK, "not made yet; the first run makes it")
+    project = Project(settings)
+    with project.exclusive(), project.warehouse():
+        return Finding("warehouse", Verdict.OK, f"{settings.warehouse.stat().st_size / 1024**2:.0f} MiB, free to write")
+
+
+def _telemetry(settings: Settings) -> Finding:
+    config = settings.dagster_home / "dagster.yaml"
+    if not config.exists() or "enabled: false" in config.read_text():
+        return Finding("telemetry", Verdict.OK, "off")
+    return Finding("telemetry", Verdict.FAIL, "on in dagster.yaml", f"set telemetry: enabled: false in {config}")
