@@ -5,13 +5,20 @@ Belongs here: the tables' one shape, creating them, writing and clearing entries
 """
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.quality.errors import GateError
+from orchestration.quality.history import now
+from orchestration.quality.results import RunContext
 
 if TYPE_CHECKING:
     import duckdb
+    import sqlalchemy as sa
+
+    from orchestration.quality.validation import Answer
 
 # One row per (landed row, failed check). `record` is the whole row as it came; a line that no reader understood is
 # {"line": "..."} under the check `malformed_line`.
@@ -55,3 +62,212 @@ def clear_day(con: "duckdb.DuckDBPyConnection", name: str, load_date: date) -> N
     """Forget a day's entries: the loader does so before it loads the day again."""
     relation = ensure_quarantine_table(con, name)
     con.execute(f"delete from {relation} where load_date = ?", [load_date])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows under a gate: a view over the gated table with its rowid as `row_id`."""
+
+    table: str
+    schema: str
+    key: tuple[str, ...]
+    view: str
+    row_id: str
+    columns: tuple[str, ...]
+    """The gated table's own columns."""
+
+    @property
+    def record_columns(self) -> tuple[str, ...]:
+        """The columns that came with the row; the loader's bookkeeping (`_file`) is not part of it."""
+        return tuple(column for column in self.columns if not column.startswith("_"))
+
+    @property
+    def row_key(self) -> str:
+        """SQL of the row's key, alias `batch`; empty when a key column is missing from the table."""
+        known = [f"cast(batch.{_quoted(name)} as varchar)" for name in self.key if name in self.columns]
+        return f"concat_ws('|', {', '.join(known)})" if known else "''"
+
+    def column(self, name: str, otherwise: str) -> str:
+        """SQL of one of the table's columns, alias `batch`, or something else when the table lacks it."""
+        return f"batch.{_quoted(name)}" if name in self.columns else otherwise
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One row expectation that failed; its rows are those of its number in the temporary table of failures."""
+
+    number: int
+    check: str
+    column: str | None
+    reason: str
+    holds_back: bool
+
+
+def collect_failures(
+    connection: "sa.Connection", view: str, row_id: str, answers: "Iterable[Answer]"
+) -> tuple[Failure, ...]:
+    """Fill the temporary table of failing rows from the conditions that the answers carry, all rows of each.
+
+    The conditions run with bound parameters inside the database: nothing is cut at a count, and no text is escaped twice.
+    """
+    import sqlalchemy as sa
+
+    connection.exec_driver_sql(f"create or replace temp table {_FAILURES} (row_id bigint, failure integer)")
+    target = sa.table(_FAILURES, sa.column("row_id"), sa.column("failure"))
+    failures = []
+    for number, answer in enumerate(answers):
+        assert answer.condition is not None
+        rows: sa.Select = (
+            sa.select(sa.column(row_id), sa.literal(number)).select_from(sa.table(view)).where(answer.condition)
+        )
+        connection.execute(sa.insert(target).from_select(["row_id", "failure"], rows))
+        meta = answer.meta
+        failures.append(
+            Failure(number, meta["check"], meta.get("column"), meta["sentence"], meta["severity"] == "block")
+        )
+    return tuple(failures)
+
+
+def hold_back(
+    con: "duckdb.DuckDBPyConnection",
+    batch: Batch,
+    failures: Sequence[Failure],
+    run: RunContext,
+    *,
+    whole_table: bool,
+) -> None:
+    """Move the rows of the collected failures to quarantine: an entry for each row and check, and out of the table.
+
+    A table that is rebuilt as a whole (`whole_table`) shows its bad rows again each time. An entry that stands already,
+    same key, check and value, then stays as it was, with its first load date; entries of rows that are in the table and
+    no longer fail are dropped, for they were mended.
+    """
+    relation = quarantine_relation(batch.table)
+    holding = [failure for failure in failures if failure.holds_back]
+    con.execute(f"create or replace temp table {_ENTRIES} as {_entries_sql(batch, holding)}")
+    if whole_table:
+        con.execute(
+            f"""
+            delete from {relation} as entry
+            where entry.row_key in (select {batch.row_key} from {batch.view} as batch)
+                and not exists ({_same_entry("entry")})
+            """
+        )
+        con.execute(f"delete from {_ENTRIES} as new where exists ({_same_entry('new', relation)})")
+    con.execute(
+        f"""
+        insert into {relation} by name
+        select ?::date as load_date, *, ? as run_id, ?::timestamp as quarantined_at
+        from {_ENTRIES}
+        order by all
+        """,
+        [run.load_date, run.run_id, now()],
+    )
+    if holding:
+        numbers = ", ".join(str(failure.number) for failure in holding)
+        con.execute(
+            f"""
+            delete from {_quoted(batch.schema)}.{_quoted(batch.table)}
+            where rowid in (select row_id from {_FAILURES} where failure in ({numbers}))
+            """
+        )
+    con.execute(f"drop table {_ENTRIES}")
+    con.execute(f"drop table {_FAILURES}")
+
+
+def sample_failures(
+    con: "duckdb.DuckDBPyConnection", batch: Batch, failures: Sequence[Failure], limit: int
+) -> list[dict[str, Any]]:
+    """Some rows of the collected failures that only warn, for display: no quarantine entry shows them."""
+    warning = [failure for failure in failures if not failure.holds_back]
+    if not warning:
+        return []
+    return _shown(con, f"({_entries_sql(batch, warning)})", "true", [], limit)
+
+
+def shown_entries(
+    con: "duckdb.DuckDBPyConnection", name: str, load_date: date | None, limit: int
+) -> list[dict[str, Any]]:
+    """Some entries for display, of one load date or of all, with a few of each check rather than many of one."""
+    condition, parameters = ("load_date = ?", [load_date]) if load_date else ("true", [])
+    return _shown(con, quarantine_relation(name), condition, parameters, limit)
+
+
+def count_rows(con: "duckdb.DuckDBPyConnection", name: str, load_date: date | None) -> int:
+    """Rows held back, of one load date or of all. A row that failed several checks is one row."""
+    condition, parameters = ("where load_date = ?", [load_date]) if load_date else ("", [])
+    return con.execute(
+        f"""
+        select count(*)
+        from (select distinct load_date, file, row_number, row_key from {quarantine_relation(name)} {condition})
+        """,
+        parameters,
+    ).fetchall()[0][0]
+
+
+_SHOWN_PER_CHECK = 5
+_FAILURES = "gate_failures"
+_ENTRIES = "gate_entries"
+
+
+def _shown(
+    con: "duckdb.DuckDBPyConnection", relation: str, condition: str, parameters: list[Any], limit: int
+) -> list[dict[str, Any]]:
+    rows = con.execute(
+        f"""
+        select check_name, column_name, value, row_key, file, row_number, reason
+        from {relation}
+        where {condition}
+        qualify row_number() over (partition by check_name order by file, row_number, row_key) <= {_SHOWN_PER_CHECK}
+        order by check_name, file, row_number, row_key
+        limit {int(limit)}
+        """,
+        parameters,
+    ).fetchall()
+    names = ("check", "column", "value", "key", "file", "row", "reason")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _entries_sql(batch: Batch, failures: Sequence[Failure]) -> str:
+    """The quarantine entries of failures, in the table's shape but for load date, run and time."""
+    record = ", ".join(f"{_quoted(name)} := batch.{_quoted(name)}" for name in batch.record_columns)
+    parts = [
+        f"""
+        select
+            {_text(failure.check)} as check_name,
+            {_text(failure.column) if failure.column else "null::varchar"} as column_name,
+            cast({batch.column(failure.column, "null") if failure.column else batch.row_key} as varchar) as value,
+            {batch.row_key} as row_key,
+            {batch.column("_file", "null::varchar")} as file,
+            {batch.column("_row", "null::bigint")} as row_number,
+            to_json(struct_pack({record})) as record,
+            {_text(failure.reason)} as reason
+        from {batch.view} as batch
+        inner join {_FAILURES} as failed on failed.row_id = batch.{batch.row_id} and failed.failure = {failure.number}
+        """
+        for failure in failures
+    ]
+    nothing = ", ".join(f"null::{kind} as {name}" for name, kind in _ENTRY_COLUMNS.items())
+    return " union all ".join(parts) if parts else f"select {nothing} where false"
+
+
+_ENTRY_COLUMNS = {
+    name: kind for name, kind in QUARANTINE_COLUMNS.items() if name not in ("load_date", "run_id", "quarantined_at")
+}
+
+
+def _same_entry(outer: str, relation: str = _ENTRIES) -> str:
+    return f"""
+        select 1 from {relation} as other
+        where other.row_key = {outer}.row_key
+            and other.check_name = {outer}.check_name
+            and other.value is not distinct from {outer}.value
+    """
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
