@@ -162,8 +162,9 @@ def run_days(project: Project, days: Sequence[date], on_progress: OnProgress) ->
         WarehouseLockedError: another run is going on.
     """
     project.prepare_dagster_home()
+    # What can be wrong for a person to mend is found here, before Dagster wraps it.
     with project.exclusive():
-        pass
+        project.transform.prepare()
     _be_quiet()
     import dagster as dg
 

@@ -73,7 +73,7 @@ class KindredTranslator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["alias"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return STAGE_OF_SCHEMA[dbt_resource_props["schema"]]
+        return STAGE_OF_SCHEMA.get(dbt_resource_props["schema"])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return [dbt_resource_props.get("config", {}).get("meta", {}).get("owner", PLATFORM_OWNER)]

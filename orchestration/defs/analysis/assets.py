@@ -8,4 +8,4 @@ from orchestration.defs.resources import dbt_stage
 @dg.definitions
 def analysis() -> dg.Definitions:
     """Everything under models/analysis."""
-    return dg.Definitions(assets=[dbt_stage("analysis", "path:models/analysis")])
+    return dg.Definitions(assets=[dbt_stage("analysis", "fqn:kindred.analysis")])

@@ -110,6 +110,7 @@ def memberships() -> dg.MaterializeResult:
 
 
 @dg.definitions
-def golden() -> dg.Definitions:
-    """Survivorship: everything under models/cleansing, with its rules as seeds."""
-    return dg.Definitions(assets=[dbt_stage("cleansing", "path:models/cleansing path:seeds")])
+def cleansing() -> dg.Definitions:
+    """Standardising and resolving in Python, then survivorship: models/cleansing."""
+    golden = dbt_stage("cleansing", "fqn:kindred.cleansing")
+    return dg.Definitions(assets=[standardised_records, linkage_model, edges, memberships, golden])

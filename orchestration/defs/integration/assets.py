@@ -8,4 +8,4 @@ from orchestration.defs.resources import dbt_stage
 @dg.definitions
 def integration() -> dg.Definitions:
     """Everything under models/staging and models/integration."""
-    return dg.Definitions(assets=[dbt_stage("integration", "path:models/staging path:models/integration")])
+    return dg.Definitions(assets=[dbt_stage("integration", "fqn:kindred.staging fqn:kindred.integration")])

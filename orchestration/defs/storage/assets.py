@@ -80,4 +80,4 @@ def storage() -> dg.Definitions:
         path = build_report(settings.warehouse, settings.published / "report.html")
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})
 
-    return dg.Definitions(assets=[dbt_stage("storage", "path:models/marts"), analytics, report])
+    return dg.Definitions(assets=[dbt_stage("storage", "fqn:kindred.marts"), analytics, report])
