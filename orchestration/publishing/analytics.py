@@ -109,9 +109,7 @@ def publish_analytics(
     return PublishedFile(target, counts, size, digest, time.perf_counter() - started)
 
 
-def _plan(
-    connection: duckdb.DuckDBPyConnection, words: Mapping[str, Mapping[str, str]]
-) -> dict[str, list[_Column]]:
+def _plan(connection: duckdb.DuckDBPyConnection, words: Mapping[str, Mapping[str, str]]) -> dict[str, list[_Column]]:
     """What is published of each table; refuses what is not known rather than leaving it out silently."""
     found: dict[str, list[_Column]] = {}
     for table, column, data_type in connection.execute(
@@ -183,8 +181,7 @@ def _copy(
     selected = ", ".join(f"{c.rule.sql(c.name, c.data_type, table)} as {quote(c.name)}" for c in columns)
     (source,) = connection.execute("select current_database()").fetchall()[0]
     statement = (
-        f"create table {database}.{_path(table)} as "
-        f"select {selected} from {quote(source)}.{_path(table)} order by all"
+        f"create table {database}.{_path(table)} as select {selected} from {quote(source)}.{_path(table)} order by all"
     )
     parameters = key.parameters if any(column.rule.uses_key for column in columns) else {}
     (rows,) = connection.execute(statement, parameters).fetchall()[0]

@@ -136,9 +136,8 @@ def column_privacy(manifest_path: Path) -> dict[str, dict[str, str]]:
     for table, node in _published_nodes(manifest_path):
         words[table] = {}
         for column, entry in node.get("columns", {}).items():
-            word = _meta(entry).get("privacy")
-            parse_privacy(word, f"Column {column} of {table}")
-            words[table][column] = word
+            rule = parse_privacy(_meta(entry).get("privacy"), f"Column {column} of {table}")
+            words[table][column] = rule.word
     return words
 
 

@@ -29,7 +29,7 @@ def replacing(target: Path) -> Iterator[Path]:
         yield building
         building.chmod(FILE_MODE)
         _flush(building)
-        os.replace(building, target)
+        building.replace(target)
         _flush(target.parent)
     finally:
         for path in (building, building.with_name(building.name + ".wal")):

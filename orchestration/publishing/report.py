@@ -18,7 +18,7 @@ from orchestration.publishing.errors import PublishingError
 from orchestration.publishing.files import replacing
 from orchestration.publishing.report_facts import Facts
 from orchestration.publishing.report_sections import build_sections
-from orchestration.publishing.report_words import day, money, number, percent, plural, short_money
+from orchestration.publishing.report_words import day, money, number, percent, plural, short_money, with_code
 from orchestration.warehouse import connect
 
 FILE_NAME = "report.html"
@@ -82,6 +82,7 @@ def _render(facts: Facts, title: str, run_id: str | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = with_code
     totals = figures.totals(facts)
     templates = resources.files("orchestration.publishing") / "templates"
     return environment.get_template("report.html.j2").render(
@@ -124,7 +125,9 @@ def _headlines(facts: Facts, totals: figures.Row) -> list[Headline]:
         Headline(
             "Duplicates merged",
             number(merged),
-            f"{percent(merged, records)} of records; {plural(totals['shared_customers'], 'person')}".replace("persons", "people")
+            f"{percent(merged, records)} of records; {plural(totals['shared_customers'], 'person')}".replace(
+                "persons", "people"
+            )
             + " seen more than once"
             if merged and records
             else "no record shares a person with another",
@@ -143,7 +146,9 @@ def _headlines(facts: Facts, totals: figures.Row) -> list[Headline]:
         Headline(
             "Rows held back",
             number(sum(row["rows"] for row in held_back)),
-            f"of {number(totals['rows_landed'])} landed, kept in quarantine" if totals["rows_landed"] else "in quarantine",
+            f"of {number(totals['rows_landed'])} landed, kept in quarantine"
+            if totals["rows_landed"]
+            else "in quarantine",
             "warn" if held_back else "good",
         ),
     ]
@@ -173,7 +178,11 @@ def _steps(facts: Facts, totals: figures.Row) -> list[Step]:
     held_back = sum(row["rows"] for row in figures.quarantined(facts))
     steps = []
     if totals["rows_landed"]:
-        steps.append(Step("Rows landed", number(totals["rows_landed"]), f"{day(totals['first_day'])} to {day(totals['last_day'])}"))
+        steps.append(
+            Step(
+                "Rows landed", number(totals["rows_landed"]), f"{day(totals['first_day'])} to {day(totals['last_day'])}"
+            )
+        )
         steps.append(Step("Held back", number(held_back), "failed a check"))
     if totals["records"]:
         steps.append(Step("Customer records", number(totals["records"]), "newest version of each"))

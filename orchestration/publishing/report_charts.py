@@ -10,7 +10,7 @@ variables, so that one drawing serves light and dark.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -21,7 +21,7 @@ ACCENT, SOFT, GOOD, WARN, BAD = "var(--accent)", "var(--soft)", "var(--good)", "
 INK, MUTED, LINE, CARD = "var(--ink)", "var(--muted)", "var(--line)", "var(--card)"
 CATEGORIES = tuple(f"var(--c{i})" for i in range(1, 9))
 
-HALF, FULL = 520, 1080
+HALF, FULL = 516, 1100
 """Drawing widths in pixels of a chart that takes half of the page, or all of it."""
 
 
@@ -89,7 +89,7 @@ def over_time(
     names = [name for _, name, _ in series]
     return (
         alt.Chart(alt.Data(values=long), width=width, height=height, autosize=_fit())
-        .mark_bar()
+        .mark_bar(**_slim(len(rows), 76))
         .encode(
             x=_time_axis(alt, rows),
             y=alt.Y("value:Q", title=y_title, axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
@@ -112,8 +112,8 @@ def new_and_total(rows: Sequence[Row], *, width: int) -> Chart:
 
     def panel(field: str, title: str, color: str, height: int, labels: bool) -> Chart:
         return (
-            alt.Chart(data, width=width - 64, height=height, title=title)
-            .mark_bar(color=color)
+            alt.Chart(data, width=width - 52, height=height, title=title)
+            .mark_bar(color=color, **_slim(len(rows), 76))
             .encode(
                 x=_time_axis(alt, rows, labels=labels),
                 y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(format=",d", tickCount=3, tickMinStep=1)),
@@ -134,11 +134,13 @@ def sales_panels(rows: Sequence[Row], *, width: int, currency: str) -> Chart:
 
     def panel(field: str, title: str, color: str, height: int, labels: bool) -> Chart:
         return (
-            alt.Chart(data, width=width - 72, height=height, title=title)
-            .mark_bar(color=color)
+            alt.Chart(data, width=width - 60, height=height, title=title)
+            .mark_bar(color=color, **_slim(len(rows), 76))
             .encode(
                 x=_time_axis(alt, rows, labels=labels),
-                y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(format="~s", tickCount=3)),
+                y=alt.Y(
+                    f"{field}:Q", title=None, axis=alt.Axis(format=_compact(row[field] for row in rows), tickCount=3)
+                ),
                 description="about:N",
             )
         )
@@ -150,9 +152,7 @@ def sales_panels(rows: Sequence[Row], *, width: int, currency: str) -> Chart:
     )
 
 
-def ranked(
-    rows: Sequence[Row], fields: Sequence[tuple[str, str, str]], *, width: int, label_width: int = 110
-) -> Chart:
+def ranked(rows: Sequence[Row], fields: Sequence[tuple[str, str, str]], *, width: int, label_width: int = 110) -> Chart:
     """Horizontal bars, one row per `name`, one panel per (field, title, colour); `<field>_text` stands at each bar's end."""
     import altair as alt
 
@@ -190,11 +190,14 @@ def shares(rows: Sequence[Row], series: Sequence[tuple[str, str, str]], *, width
         if row[field]
     ]
     return (
-        alt.Chart(alt.Data(values=long), width=width - label_width, height=alt.Step(40))
+        alt.Chart(alt.Data(values=long), width=width - label_width - 16, height=alt.Step(40))
         .mark_bar(height=20)
         .encode(
             y=alt.Y(
-                "name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelColor=INK, labelLimit=label_width, grid=False)
+                "name:N",
+                sort=[row["name"] for row in rows],
+                title=None,
+                axis=alt.Axis(labelColor=INK, labelLimit=label_width, grid=False),
             ),
             x=alt.X("value:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", tickCount=5, grid=True)),
             color=alt.Color(
@@ -218,14 +221,14 @@ def combinations(rows: Sequence[Row], sources: Sequence[str], *, width: int) -> 
 
     keys = [row["key"] for row in rows]
     x = alt.X("key:N", sort=keys, axis=None, scale=alt.Scale(paddingInner=0.35, paddingOuter=0.3))
-    plot_width = width - 96
-    bars = alt.Chart(
-        alt.Data(values=[{**row, "sources": None} for row in rows]), width=plot_width, height=150
-    ).encode(x=x, description="about:N")
-    y = alt.Y("customers:Q", title=None, axis=alt.Axis(format=",d", tickCount=3, tickMinStep=1))
-    top = bars.mark_bar(color=ACCENT).encode(y=y) + bars.mark_text(dy=-8, fontSize=11, aria=False).encode(
-        y="customers:Q", text="customers_text:N"
+    plot_width = width - 84
+    bars = alt.Chart(alt.Data(values=[{**row, "sources": None} for row in rows]), width=plot_width, height=150).encode(
+        x=x, description="about:N"
     )
+    y = alt.Y("customers:Q", title=None, axis=alt.Axis(format=",d", tickCount=3, tickMinStep=1))
+    top = bars.mark_bar(color=ACCENT, **_slim(len(rows), 56)).encode(y=y) + bars.mark_text(
+        dy=-8, fontSize=11, aria=False
+    ).encode(y="customers:Q", text="customers_text:N")
     dots = [
         {"key": row["key"], "source": source, "member": source in row["sources"], "about": row["about"]}
         for row in rows
@@ -235,7 +238,11 @@ def combinations(rows: Sequence[Row], sources: Sequence[str], *, width: int) -> 
         {"key": row["key"], "low": row["sources"][0], "high": row["sources"][-1], "about": row["about"]} for row in rows
     ]
     source_axis = alt.Y(
-        "source:N", sort=list(sources), title=None, axis=alt.Axis(labelColor=INK, grid=False), scale=alt.Scale(domain=list(sources))
+        "source:N",
+        sort=list(sources),
+        title=None,
+        axis=alt.Axis(labelColor=INK, grid=False),
+        scale=alt.Scale(domain=list(sources)),
     )
     matrix = (
         alt.Chart(alt.Data(values=spans), width=plot_width, height=alt.Step(22))
@@ -259,14 +266,29 @@ def histogram(rows: Sequence[Row], *, width: int, threshold: float | None, x_tit
     import altair as alt
 
     values = [
-        {**row, "side": "Match" if threshold is None or (row["bin_start"] + row["bin_end"]) / 2 >= threshold else "No match"}
+        {
+            **row,
+            "side": "Match"
+            if threshold is None or (row["bin_start"] + row["bin_end"]) / 2 >= threshold
+            else "No match",
+        }
         for row in rows
     ]
+    low, high = rows[0]["bin_start"], rows[-1]["bin_end"]
+    if threshold is not None:
+        low, high = min(low, threshold), max(high, threshold)
+    spare = max(0.0, 12 - (high - low)) / 2  # one or two bins alone would fill the chart
     bars = (
         alt.Chart(alt.Data(values=values))
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("bin_start:Q", bin="binned", title=x_title, axis=alt.Axis(tickCount=10, format="~g")),
+            x=alt.X(
+                "bin_start:Q",
+                bin="binned",
+                title=x_title,
+                axis=alt.Axis(tickCount=10, format="~g"),
+                scale=alt.Scale(domain=[low - spare, high + spare]),
+            ),
             x2="bin_end:Q",
             y=alt.Y("pairs:Q", title="Pairs", axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
             color=alt.Color(
@@ -298,8 +320,21 @@ def columns(rows: Sequence[Row], *, width: int, x_title: str, y_title: str) -> C
         y=alt.Y("value:Q", title=y_title, axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
         description="about:N",
     )
-    layers = base.mark_bar(color=ACCENT), base.mark_text(dy=-8, aria=False).encode(text="value_text:N")
+    layers = (
+        base.mark_bar(color=ACCENT, **_slim(len(rows), 64)),
+        base.mark_text(dy=-8, aria=False).encode(text="value_text:N"),
+    )
     return alt.layer(*layers, width=width, height=220, autosize=_fit())
+
+
+def _compact(values: Iterable[float]) -> str:
+    """d3 number format: whole numbers, or with k and M where they would be long."""
+    return "~s" if max(values, default=0) >= 1_000_000 else ",d"
+
+
+def _slim(bars: int, width: int) -> dict[str, Any]:
+    """Keeps a few bars from filling the whole chart."""
+    return {"size": width} if bars <= 4 else {}
 
 
 def _fit() -> dict[str, str]:

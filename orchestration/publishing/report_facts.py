@@ -17,7 +17,17 @@ import duckdb
 
 Row = dict[str, Any]
 
-_CHECKS = ("run_id", "load_date", "checked_at", "table_name", "expectation", "column_name", "severity", "success", "evaluated")
+_CHECKS = (
+    "run_id",
+    "load_date",
+    "checked_at",
+    "table_name",
+    "expectation",
+    "column_name",
+    "severity",
+    "success",
+    "evaluated",
+)
 _LATEST_RESULTS = """
     with latest_runs as (
         select load_date, arg_max(run_id, (checked_at, run_id)) as run_id from quality.check_results group by load_date
@@ -66,14 +76,26 @@ class Facts:
         """The tables of the schema quarantine that have its common shape, by name."""
         shape = {"load_date", "file", "row_number", "row_key"}
         return sorted(
-            name.split(".", 1)[1] for name, columns in self._columns.items() if name.startswith("quarantine.") and shape <= columns
+            name.split(".", 1)[1]
+            for name, columns in self._columns.items()
+            if name.startswith("quarantine.") and shape <= columns
         )
 
 
 def totals(facts: Facts) -> Row:
     """Headline figures; None where the table that holds one is missing."""
     found: Row = dict.fromkeys(
-        ("customers", "records", "sources", "shared_customers", "orders", "buyers", "rows_landed", "first_day", "last_day")
+        (
+            "customers",
+            "records",
+            "sources",
+            "shared_customers",
+            "orders",
+            "buyers",
+            "rows_landed",
+            "first_day",
+            "last_day",
+        )
     )
     if facts.has("marts.dim_customer", "customer_id"):
         found |= facts.one("select count(*) as customers from marts.dim_customer")
@@ -85,9 +107,13 @@ def totals(facts: Facts) -> Row:
     if facts.has("marts.fct_orders", "order_id", "customer_id"):
         found |= facts.one("select count(*) as orders, count(distinct customer_id) as buyers from marts.fct_orders")
     if facts.has("quality.loads", "rows_landed", "load_date"):
-        found |= facts.one("select sum(rows_landed)::bigint as rows_landed, min(load_date) as first_day, max(load_date) as last_day from quality.loads")
+        found |= facts.one(
+            "select sum(rows_landed)::bigint as rows_landed, min(load_date) as first_day, max(load_date) as last_day from quality.loads"
+        )
     if not found["last_day"] and facts.has("marts.customer_xref", "first_load_date", "load_date"):
-        found |= facts.one("select min(first_load_date) as first_day, max(load_date) as last_day from marts.customer_xref")
+        found |= facts.one(
+            "select min(first_load_date) as first_day, max(load_date) as last_day from marts.customer_xref"
+        )
     return found
 
 

@@ -5,7 +5,9 @@ Belongs here: formatting for people. Does not belong here: any figure or sentenc
 
 from collections.abc import Sequence
 from datetime import date
+from html import escape
 
+_CHANNELS = {"email": "e-mail", "sms": "SMS"}
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "JPY": "¥", "INR": "₹"}
 
 
@@ -55,3 +57,14 @@ def readable(identifier: str) -> str:
     """`at_risk` as `At risk`."""
     text = identifier.removeprefix("expect_").replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def channel(identifier: str | None) -> str:
+    """`sms` as `SMS`."""
+    return _CHANNELS.get(identifier or "", identifier or "any channel")
+
+
+def with_code(text: str) -> str:
+    """HTML of a text in which commands stand between backticks."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
