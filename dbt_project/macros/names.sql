@@ -58,6 +58,15 @@
     end
 {%- endmacro %}
 
+{#- The parts put together as their bearers write them: Han, kana and Hangul names with the family name first. -#}
+{% macro full_name_of(given_name, middle_name, family_name) -%}
+    case
+        when {{ name_is_cjk("concat(" ~ family_name ~ ", " ~ given_name ~ ")") }}
+            then concat({{ family_name }}, {{ given_name }})
+        else nullif(concat_ws(' ', {{ given_name }}, {{ middle_name }}, {{ family_name }}), '')
+    end
+{%- endmacro %}
+
 {% macro western_name_pattern() -%}
     {%- set particles = "de|del|della|di|da|do|dos|das|du|des|la|las|los|le|van|von|der|den|het|ter|ten|zu|zum|zur|af|av"
         ~ "|al|el|bin|ibn|bint|ben|san|st[.]?|vande|van't|d'|y|e" -%}

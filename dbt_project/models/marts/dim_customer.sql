@@ -104,7 +104,7 @@ dim_customer as (
         golden.given_name,
         golden.middle_name,
         golden.family_name,
-        nullif(concat_ws(' ', golden.given_name, golden.middle_name, golden.family_name), '') as full_name,
+        {{ full_name_of('golden.given_name', 'golden.middle_name', 'golden.family_name') | indent(8) }} as full_name,
         golden.birth_date,
         golden.gender,
         golden.email,

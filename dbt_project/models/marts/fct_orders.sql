@@ -20,9 +20,7 @@ currency_rates as (
 
 reporting_rate as (
 
-    select
-        currency,
-        units_per_euro
+    select units_per_euro
     from currency_rates
     where currency = '{{ var("reporting_currency") }}'
 
@@ -43,12 +41,13 @@ fct_orders as (
         cast(
             orders.amount / currency_rates.units_per_euro * reporting_rate.units_per_euro as decimal(14, 2)
         ) as amount_reporting,
-        reporting_rate.currency as reporting_currency,
+        '{{ var("reporting_currency") }}' as reporting_currency,
         orders.items,
         orders.status not in ('cancelled', 'returned') as is_revenue,
         orders.source
     from orders
-    cross join reporting_rate
+    left join reporting_rate
+        on 1 = 1
     left join customer_xref
         on orders.record_id = customer_xref.record_id
     left join currency_rates

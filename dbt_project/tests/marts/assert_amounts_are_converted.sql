@@ -1,0 +1,16 @@
+-- An order in a currency without a rate would be missing from every sum: add the rate to seeds/marts/currency_rates.csv.
+with
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+)
+
+select
+    order_id,
+    currency,
+    amount,
+    reporting_currency
+from orders
+where amount is not null and amount_reporting is null
