@@ -18,12 +18,11 @@ FIRST_LOAD_DATE = "2020-01-01"
 # The end offset makes today's delivery a partition before the day is over.
 load_dates = dg.DailyPartitionsDefinition(start_date=FIRST_LOAD_DATE, end_offset=1)
 
-# The stage (asset group) that owns each schema.
+# The stage (asset group) that owns each schema, and each folder of dbt's models and seeds.
 STAGE_OF_SCHEMA = {
     "raw": "collection",
     "staging": "integration",
     "integration": "integration",
-    "seeds": "cleansing",
     "cleansing": "cleansing",
     "resolution": "cleansing",
     "marts": "storage",
@@ -73,7 +72,8 @@ class KindredTranslator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["alias"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return STAGE_OF_SCHEMA.get(dbt_resource_props["schema"])
+        folder = dbt_resource_props["fqn"][1] if dbt_resource_props["resource_type"] == "seed" else None
+        return STAGE_OF_SCHEMA.get(folder or dbt_resource_props["schema"])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return [dbt_resource_props.get("config", {}).get("meta", {}).get("owner", PLATFORM_OWNER)]
