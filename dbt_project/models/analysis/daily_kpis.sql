@@ -81,7 +81,7 @@ session_days as (
         cast(occurred_at as date) as kpi_date,
         sum(starts_session) as web_sessions
     from visits
-    group by 1
+    group by cast(occurred_at as date)
 
 ),
 
@@ -93,7 +93,7 @@ interaction_days as (
         count(*) filter (where interaction_type = 'page_viewed') as page_views,
         count(*) filter (where interaction_type = 'ticket_opened') as tickets_opened
     from interactions
-    group by 1
+    group by cast(occurred_at as date)
 
 ),
 
@@ -104,7 +104,7 @@ consent_days as (
         count(*) filter (where status = 'granted') as consents_granted,
         count(*) filter (where status = 'withdrawn') as consents_withdrawn
     from consent_events
-    group by 1
+    group by cast(occurred_at as date)
 
 ),
 

@@ -27,7 +27,7 @@ golden_rows as (
             'city', 'region', 'postcode', 'country', 'national_id'
         ] %}
         max(value) filter (where field = '{{ field }}') as {{ field }}{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from golden_field_values
     group by customer_id
 

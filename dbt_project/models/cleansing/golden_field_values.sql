@@ -46,7 +46,9 @@ source_trust as (
 
 unlisted_source as (
 
-    select trust from source_trust where source = '*'
+    select trust
+    from source_trust
+    where source = '*'
 
 ),
 
@@ -58,15 +60,15 @@ member_records as (
         records.source,
         records.updated_at,
         coalesce(source_trust.trust, unlisted_source.trust) as trust,
-        {%- for unit in units.values() -%}
-        {%- for field in unit.fields %}
+    {%- for unit in units.values() -%}
+    {%- for field in unit.fields %}
         case
             when array_contains(records.placeholder_fields, '{{ field }}') then null
             else nullif(cast(records.{{ field }} as string), '')
         end as {{ field }}{{ ',' if not loop.last }}
-        {%- endfor -%}
+    {%- endfor -%}
         {{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from standardised_records as records
     inner join memberships
         on records.record_id = memberships.record_id
@@ -79,26 +81,25 @@ member_records as (
 unit_values as (
 
     {% for name, unit in units.items() -%}
-    select
-        customer_id,
-        record_id,
-        source,
-        updated_at,
-        trust,
-        '{{ name }}' as unit,
-        {% if unit.fields | length == 1 -%}
-        {{ unit.fields[0] }} as unit_value,
-        {%- else -%}
-        {{ joined_text(unit.fields) | indent(8) }} as unit_value,
-        {%- endif %}
-        {% for field in unit.essential -%}
-        case when {{ field }} is null then 0 else 1 end{{ ' + ' if not loop.last }}
-        {%- endfor %} as completeness,
-        coalesce(
-            {%- for field in unit.fields %}length({{ field }}), 0){{ ' + coalesce(' if not loop.last }}{% endfor %} as value_length
-    from member_records
-    where coalesce({{ unit.fields | join(', ') }}) is not null
-    {{ 'union all' if not loop.last }}
+        select
+            customer_id,
+            record_id,
+            source,
+            updated_at,
+            trust,
+            '{{ name }}' as unit,
+            {% if unit.fields | length == 1 -%}
+                {{ unit.fields[0] }} as unit_value,
+            {%- else -%}
+                {{ joined_text(unit.fields) | indent(8) }} as unit_value,
+            {%- endif %}
+            {% for field in unit.essential -%}
+                case when {{ field }} is null then 0 else 1 end{{ ' + ' if not loop.last }}
+            {%- endfor %} as completeness,
+            length(concat_ws('', {{ unit.fields | join(', ') }})) as value_length
+        from member_records
+        where coalesce({{ unit.fields | join(', ') }}) is not null
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
@@ -121,15 +122,15 @@ scored_values as (
 
     select
         measured.*,
-        {%- for number in rule_numbers %}
+    {%- for number in rule_numbers %}
         rules.rule_{{ number }},
         case rules.rule_{{ number }}
             {%- for rule in ['most_trusted_source', 'most_recent', 'most_frequent', 'most_complete', 'longest'] %}
-            when '{{ rule }}' then measured.{{ rule }}
+                when '{{ rule }}' then measured.{{ rule }}
             {%- endfor %}
             else 0
         end as score_{{ number }}{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from measured_values as measured
     inner join survivorship_rules as rules
         on measured.unit = rules.unit
@@ -159,9 +160,9 @@ ranked_values as (
         *,
         row_number() over best_first as place,
         lead(record_id) over best_first as rival_record_id,
-        {%- for number in rule_numbers %}
+    {%- for number in rule_numbers %}
         lead(score_{{ number }}) over best_first as rival_score_{{ number }}{{ ',' if not loop.last }}
-        {%- endfor %}
+    {%- endfor %}
     from best_record_per_value
     window best_first as (
         partition by customer_id, unit
@@ -181,7 +182,7 @@ winners as (
         case
             when rival_record_id is null then 'only_value'
             {%- for number in rule_numbers %}
-            when score_{{ number }} > rival_score_{{ number }} then rule_{{ number }}
+                when score_{{ number }} > rival_score_{{ number }} then rule_{{ number }}
             {%- endfor %}
             else 'smallest_record_id'
         end as rule,
@@ -191,25 +192,44 @@ winners as (
 
 ),
 
-golden_values as (
+winning_records as (
 
-    {% for name, unit in units.items() -%}
-    {%- set last_unit = loop.last -%}
-    {%- for field in unit.fields -%}
     select
         winners.customer_id,
-        '{{ field }}' as field,
-        member_records.{{ field }} as value,
+        winners.unit as winning_unit,
         winners.source,
         winners.record_id,
         winners.rule,
-        winners.candidate_count
+        winners.candidate_count,
+    {%- for unit in units.values() -%}
+    {%- for field in unit.fields %}
+        member_records.{{ field }}{{ ',' if not loop.last }}
+    {%- endfor -%}
+        {{ ',' if not loop.last }}
+    {%- endfor %}
     from winners
     inner join member_records
         on winners.record_id = member_records.record_id
-    where winners.unit = '{{ name }}' and member_records.{{ field }} is not null
-    {{ 'union all' if not (last_unit and loop.last) }}
-    {% endfor -%}
+
+),
+
+golden_values as (
+
+    {% for name, unit in units.items() -%}
+        {%- set last_unit = loop.last -%}
+        {%- for field in unit.fields -%}
+            select
+                customer_id,
+                '{{ field }}' as field,
+                {{ field }} as value,
+                source,
+                record_id,
+                rule,
+                candidate_count
+            from winning_records
+            where winning_unit = '{{ name }}' and {{ field }} is not null
+            {% if not (last_unit and loop.last) %}union all{% endif %}
+        {% endfor -%}
     {%- endfor %}
 )
 

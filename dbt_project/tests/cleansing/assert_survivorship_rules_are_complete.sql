@@ -16,20 +16,20 @@ source_trust as (
 needed_units as (
 
     {% for unit in ['name', 'birth_date', 'gender', 'email', 'phone', 'address', 'national_id'] -%}
-    select '{{ unit }}' as unit
-    {{ 'union all' if not loop.last }}
+        select '{{ unit }}' as unit
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
 used_rules as (
 
     {% for number in [1, 2, 3, 4] -%}
-    select
-        unit,
-        rule_{{ number }} as rule
-    from survivorship_rules
-    where rule_{{ number }} is not null
-    {{ 'union all' if not loop.last }}
+        select
+            unit,
+            rule_{{ number }} as rule
+        from survivorship_rules
+        where rule_{{ number }} is not null
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 

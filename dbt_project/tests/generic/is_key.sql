@@ -2,14 +2,11 @@
     column and rule; a failure shows the key and how many rows have it. -#}
 {% test is_key(model, columns) %}
 
-select
-    {{ columns | join(',\n    ') }},
-    count(*) as rows_with_this_key
-from {{ model }}
-group by {{ columns | join(', ') }}
-having count(*) > 1
-    {%- for column in columns %}
-    or {{ column }} is null
-    {%- endfor %}
+    select
+        {{ columns | join(', ') }},
+        count(*) as rows_with_this_key
+    from {{ model }}
+    group by {{ columns | join(', ') }}
+    having count(*) > 1 or {{ columns | join(' is null or ') }} is null
 
 {% endtest %}

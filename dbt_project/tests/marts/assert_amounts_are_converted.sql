@@ -1,4 +1,4 @@
--- An order in a currency without a rate would be missing from every sum: add the rate to seeds/marts/currency_rates.csv.
+-- An order in a currency without a rate is missing from every sum. Add the rate to seeds/marts/currency_rates.csv.
 with
 
 orders as (

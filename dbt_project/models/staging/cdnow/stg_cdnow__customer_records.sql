@@ -16,13 +16,13 @@ records as (
         'cdnow' as source,
         cast(customer_id as string) as source_record_id,
         {% for column in ['given_name', 'middle_name', 'family_name'] -%}
-        cast(null as string) as {{ column }},
+            cast(null as string) as {{ column }},
         {% endfor -%}
         cast(null as date) as birth_date,
         {% for column in [
             'gender', 'email', 'phone', 'street', 'unit', 'city', 'region', 'postcode', 'country', 'national_id'
         ] -%}
-        cast(null as string) as {{ column }},
+            cast(null as string) as {{ column }},
         {% endfor -%}
         cast(max(purchased_on) as timestamp) as updated_at,
         max(_load_date) as load_date,

@@ -57,14 +57,14 @@ identified_events as (
 sightings as (
 
     {% for type, column in {'user_id': 'user_id', 'anonymous_id': 'anonymous_id', 'device_id': 'device_id'}.items() -%}
-    select
-        record_id,
-        '{{ type }}' as identifier_type,
-        {{ column }} as identifier,
-        event_at
-    from identified_events
-    where {{ blank_to_null(column) }} is not null
-    {{ 'union all' if not loop.last }}
+        select
+            record_id,
+            '{{ type }}' as identifier_type,
+            {{ column }} as identifier,
+            event_at
+        from identified_events
+        where {{ blank_to_null(column) }} is not null
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
