@@ -52,15 +52,17 @@ def to_svg(chart: Chart, identifier: str, title: str) -> str:
         text={"color": MUTED, "fontSize": 12},
         title={"color": MUTED, "fontSize": 12, "fontWeight": "normal", "anchor": "start", "offset": 8},
     )  # fmt: skip
-    svg = vl_convert.vegalite_to_svg(styled.to_json())
+    svg = vl_convert.vegalite_to_svg(styled.to_json(validate=False))
     return _embeddable(svg, identifier, title)
 
 
 def _embeddable(svg: str, identifier: str, title: str) -> str:
     width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()  # type: ignore[union-attr]
     body = svg.split(">", 1)[1]
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{identifier}-\1"', body)
-    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{identifier}-\1)", body)
+    # The library numbers ids over all drawings of the process: number them within the chart, in order of appearance.
+    names = {name: f"{identifier}-{n}" for n, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', body)))}
+    body = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{names[found[1]]}"', body)
+    body = re.sub(r"url\(#([^)]+)\)", lambda found: f"url(#{names[found[1]]})", body)
     body = re.sub(r' font-family="[^"]*"', "", body)
     body = re.sub(r"(\d+\.\d{2})\d+", r"\1", body)
     label = title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
