@@ -29,15 +29,24 @@ ALL_PAIRS_LIMIT = 500_000
 
 @dataclass(frozen=True)
 class Budget:
-    """How many candidate pairs may be made: per record over all keys, and by one key."""
+    """How many candidate pairs may be made: per record over all keys, and by one key.
 
-    pairs_per_record: float = 40.0
-    pairs_per_record_and_key: float = 8.0
+    A pair that several keys propose counts once for each of them, so the pairs compared are
+    about half of that. Large tables get less for each record: their time is what counts.
+    """
+
+    pairs_per_record: float = 120.0
+    pairs_per_record_and_key: float = 12.0
     pairs_at_least: int = 500_000
+    large_table: int = 100_000
+    pairs_per_record_when_large: float = 50.0
 
     def total(self, records: int) -> int:
         """Pairs allowed over all keys."""
-        return max(self.pairs_at_least, int(self.pairs_per_record * records))
+        small = min(records, self.large_table)
+        beyond = records - small
+        pairs = self.pairs_per_record * small + self.pairs_per_record_when_large * beyond
+        return max(self.pairs_at_least, int(pairs))
 
     def per_key(self, records: int) -> int:
         """Pairs allowed for one key."""

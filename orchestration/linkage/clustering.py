@@ -33,7 +33,7 @@ def cluster(
 
     ids = (
         con.execute(f"select cast(record_id as varchar) as record_id from {records} order by 1")
-        .fetch_arrow_table()["record_id"]
+        .to_arrow_table()["record_id"]
         .combine_chunks()
     )
     con.register("kindred_ids_arrow", pa.table({"record_id": ids, "rid": np.arange(len(ids))}))
@@ -46,7 +46,7 @@ def cluster(
         where edges.match_weight >= {model.threshold_weight}
         order by 1, 2
         """
-    ).fetch_arrow_table()
+    ).to_arrow_table()
     con.unregister("kindred_ids_arrow")
     left, right = rows["l"].to_numpy(), rows["r"].to_numpy()
     weight = rows["weight"].to_numpy()

@@ -44,13 +44,15 @@ class Comparison:
     """One comparison. `levels` run from the strongest agreement to `else`.
 
     A pair's outcome is a number in Splink's manner: -1 when a side is missing, 0 for `else`,
-    `len(levels) - 1` for the first level.
+    `len(levels) - 1` for the first level. `trust` is how many pairs' worth of say the documented
+    `m` keeps for each matching pair seen; a pair whose records both have `unless` skips it.
     """
 
     name: str
-    about: str
     present: str
     levels: tuple[Level, ...]
+    trust: float = 0.1
+    unless: str = ""
 
     def level_of(self, outcome: int) -> Level | None:
         """The level with this outcome number, or None for -1 (missing)."""
@@ -69,7 +71,10 @@ class Comparison:
         """SQL: true when a side lacks the feature."""
         column = quoted(self.present)
         left, right = column[:-1] + '_l"', column[:-1] + '_r"'
-        return f"{left} is null or {right} is null"
+        missing = f"{left} is null or {right} is null"
+        if self.unless:
+            missing += f" or ({self.unless}_l is not null and {self.unless}_r is not null)"
+        return missing
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _specifications(extras: Sequence[str]) -> list[dict[str, Any]]:
              for key, value in level.items()}
             for level in shape["levels"]
         ]  # fmt: skip
-        specifications.append({"name": column, "about": shape["about"], "present": column, "levels": levels})
+        specifications.append({**shape, "name": column, "present": column, "levels": levels})
     return specifications
 
 
@@ -131,21 +136,30 @@ def choose_comparisons(
     informative = informative_columns(con, [spec["present"] for spec in specifications])
     active = [spec for spec in specifications if spec["present"] in informative]
     split = sorted({lv["split"] for spec in active for lv in spec["levels"] if "split" in lv})
-    classes = _value_classes(con, split)
+    classes, shares = _value_classes(con, split)
     comparisons = tuple(
         Comparison(
             name=spec["name"],
-            about=spec["about"],
             present=spec["present"],
-            levels=tuple(_levels(spec["levels"], classes)),
+            levels=tuple(_levels(spec["levels"], classes, shares)),
+            trust=float(spec.get("trust", 0.1)),
+            unless=str(spec.get("unless", "")),
         )
         for spec in active
     )
     return comparisons, classes
 
 
-def _levels(entries: Sequence[Mapping[str, Any]], classes: ValueClasses) -> list[Level]:
-    """The levels, split ones once per frequency class, rarest first; `m` shared evenly."""
+def _levels(
+    entries: Sequence[Mapping[str, Any]],
+    classes: ValueClasses,
+    shares: Mapping[str, Mapping[int, float]],
+) -> list[Level]:
+    """The levels, split ones once per frequency class, rarest first.
+
+    A class gets the part of `m` that its values have among the records: whose value is common
+    is as likely to have two records as whose value is rare.
+    """
     levels = []
     for entry in entries:
         when = str(entry.get("when", ""))
@@ -169,25 +183,33 @@ def _rarity(number: int) -> str:
     return f"{words[number]}, about 1 in {shares}"
 
 
-def _value_classes(con: duckdb.DuckDBPyConnection, features: Sequence[str]) -> ValueClasses:
+def _value_classes(
+    con: duckdb.DuckDBPyConnection, features: Sequence[str]
+) -> tuple[ValueClasses, dict[str, dict[int, float]]]:
+    """Frequency classes of the features' values, and the share of records in each class."""
     classes: dict[str, dict[str, int]] = {}
     last: dict[str, int] = {}
+    shares: dict[str, dict[int, float]] = {}
     for feature in features:
         name = quoted(feature)
-        filled = con.execute(f"select count({name}) from {FEATURES}").fetchall()[0][0]
-        floor = max(2.0, filled / 2 ** (_COMMONEST_BITS + _CLASS_BITS * _LAST_CLASS))
-        rows = con.execute(
+        counted = con.execute(
             f"""
             select {name}, count(*) as records from {FEATURES}
-            where {name} is not null group by all having count(*) >= ? order by 1
-            """,
-            [floor],
+            where {name} is not null group by all order by records desc, {name}
+            """
         ).fetchall()
-        rarest = _class_of(1 / filled) if filled else _LAST_CLASS
-        by_value = {str(value): _class_of(records / filled) for value, records in rows}
-        classes[feature] = {v: number for v, number in by_value.items() if number < rarest}
+        filled = sum(int(records) for _, records in counted)
+        numbers = [_class_of(records / filled) for _, records in counted]
+        rarest = max(numbers, default=_LAST_CLASS)
+        classes[feature] = {
+            str(value): number for (value, _), number in zip(counted, numbers, strict=True) if number < rarest
+        }
         last[feature] = rarest
-    return ValueClasses(classes=classes, last=last)
+        mass: dict[int, float] = {}
+        for (_, records), number in zip(counted, numbers, strict=True):
+            mass[number] = mass.get(number, 0.0) + records / filled
+        shares[feature] = {number: 0.9 * part + 0.1 / len(mass) for number, part in mass.items()}
+    return ValueClasses(classes=classes, last=last), shares
 
 
 def _class_of(share: float) -> int:

@@ -68,7 +68,7 @@ def build_features(source: duckdb.DuckDBPyConnection, records: str) -> FeatureTa
     )
     arrow = source.execute(
         f"select cast(record_id as varchar) as record_id, {selected} from {records}"
-    ).fetch_arrow_table()
+    ).to_arrow_table()
     con = duckdb.connect(":memory:")
     _copy_limits(source, con)
     con.register("arriving", arrow)

@@ -64,7 +64,7 @@ def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
         f"""
         with dates as (
             select birth as value, count(*) as records, count(distinct given_initial) as initials
-            from {FEATURES} where birth is not null group by all
+            from {FEATURES} where birth_precise group by all
         )
         select value, records from dates
         where

@@ -28,6 +28,9 @@ RULES_FILE = DATA / "mixture.yaml"
 
 # Pairs' worth of trust in the documented defaults, per kind.
 _PRIOR_PAIRS = 40.0
+# However many pairs there are, the starting point of a free comparison keeps this share of the
+# say, lest a kind drifts onto whatever else agrees often. Matches have a `trust` per comparison.
+_PRIOR_SHARE = 0.3
 _STRANGER_PRIOR_PAIRS = 1.0
 _TINY = 1e-12
 
@@ -40,6 +43,7 @@ class Kind:
     same: bool
     agree: frozenset[str]
     disagree: frozenset[str]
+    at_most: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def choose_kinds(names: Sequence[str]) -> tuple[Kind, ...]:
             same=bool(entry["same"]),
             agree=frozenset(entry.get("agree", ())) & frozenset(names),
             disagree=frozenset(entry.get("disagree", ())) & frozenset(names),
+            at_most=float(entry.get("at_most", 1.0)),
         )
         shape = (kind.same, kind.agree, kind.disagree)
         plain = not entry.get("agree") and not entry.get("disagree")
@@ -151,6 +156,8 @@ def estimate(
         likelihood = np.exp(joint - top)
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
         share = weighted.sum(axis=0) + 1e-3
+        for i in same[1:]:
+            share[i] = min(share[i], kinds[i].at_most * share[same[0]])
         share /= share.sum()
         counts = weighted.T @ onehot
         levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_start)
@@ -202,12 +209,15 @@ def _maximise(
             if not tied:
                 continue
             pool = counts[tied, block].sum(axis=0) if is_same else counts[strangers, block]
-            trust = _PRIOR_PAIRS if is_same else _STRANGER_PRIOR_PAIRS
+            trust = _STRANGER_PRIOR_PAIRS
+            if is_same:
+                trust = _PRIOR_PAIRS + comparison.trust * pool.sum()
             pooled = pool + trust * prior[tied[0], block]
             levels[tied, block] = pooled / pooled.sum()
         for i, kind in enumerate(kinds):
             if name in kind.agree or name in kind.disagree:
-                own = counts[i, block] + _PRIOR_PAIRS * prior[i, block]
+                trust = _PRIOR_PAIRS + _PRIOR_SHARE * counts[i, block].sum()
+                own = counts[i, block] + trust * prior[i, block]
                 levels[i, block] = own / own.sum()
     return np.maximum(levels, _TINY)
 

@@ -114,9 +114,10 @@ class LinkageModel:
         comparisons = tuple(
             Comparison(
                 name=entry["name"],
-                about=entry["about"],
                 present=entry["present"],
                 levels=tuple(Level(**level) for level in entry["levels"]),
+                trust=entry["trust"],
+                unless=entry["unless"],
             )
             for entry in content["comparisons"]
         )

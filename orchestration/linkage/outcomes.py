@@ -45,7 +45,7 @@ def count_patterns(
         select * exclude (weight), sum(weight)::double as weight
         from compared group by all order by all
         """
-    ).fetch_arrow_table()
+    ).to_arrow_table()
     columns = [table.column(position).to_numpy() for position in range(len(comparisons))]
     patterns = np.array(columns, dtype=np.int64).T.reshape(table.num_rows, len(comparisons))
     return patterns, table.column("weight").to_numpy().astype(float)

@@ -229,13 +229,31 @@ def _add_further_evidence(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping
 
 
 def _is_evidence(con: duckdb.DuckDBPyConnection, column: str) -> bool:
-    """Whether an unmapped column can say something: some value repeats, and values differ."""
+    """Whether an unmapped column can say something that no attribute says already.
+
+    Some value has to repeat and values have to differ; a column that mostly repeats the name or
+    another attribute (`first_and_surname`) would only count it twice.
+    """
     name = quoted(column)
+    records = scalar_int(con, "select count(*) from arrived")
     filled, distinct, longest = con.execute(
         f"select count({name}), count(distinct lower(trim({name}))), coalesce(max(length({name})), 0) from arrived"
     ).fetchall()[0]
-    records = scalar_int(con, "select count(*) from arrived")
-    return bool(filled * 100 >= records and 1 < distinct < 0.95 * filled and longest <= 200)
+    if not (filled * 100 >= records and 1 < distinct < 0.95 * filled and longest <= 200):
+        return False
+    repeats = " + ".join(
+        f"coalesce(contains(lower(arrived.{name}), lower(standard.{attribute})), false)::int"
+        for attribute in ("given_name", "family_name", "email", "phone", "street", "city", "postcode")
+    )
+    repeated = scalar_int(
+        con,
+        f"""
+        select count(*) from arrived
+        inner join standard on standard.record_id = lpad(arrived.kindred_row::varchar, 12, '0')
+        where arrived.{name} is not null and ({repeats}) > 0
+        """,
+    )
+    return bool(repeated * 2 < filled)
 
 
 def _write(con: duckdb.DuckDBPyConnection, out: Path, *, with_source: bool) -> None:

@@ -83,7 +83,7 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
         return
     compared = _compare_with_splink(con, model)
     parts = [quoted(f"mw_{comparison.name}") for comparison in model.comparisons]
-    patterns = con.execute(f"select distinct {', '.join(parts)} from {compared} order by all").fetch_arrow_table()
+    patterns = con.execute(f"select distinct {', '.join(parts)} from {compared} order by all").to_arrow_table()
     outcomes = _outcomes(model, patterns)
     decoded = {name: pa.array(outcomes[:, i], pa.int8()) for i, name in enumerate(gammas)}
     weights = np.round(model.mixture.weight(outcomes), 6)
@@ -167,7 +167,7 @@ def _deliver(con: duckdb.DuckDBPyConnection, features: FeatureTable, model: Link
         inner join record_ids as second_ids on pairs.r = second_ids.rid
         order by pairs.l, pairs.r
         """
-    ).fetch_arrow_table()
+    ).to_arrow_table()
     con.register("kindred_edges_arrow", arrow)
     try:
         con.execute(f"create or replace table {edges} as select * from kindred_edges_arrow")
