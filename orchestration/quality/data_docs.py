@@ -95,7 +95,7 @@ def _store(context: Any, run_id: str, validated_at: datetime, document: dict[str
 
     run = RunIdentifier(run_name=run_id, run_time=validated_at)
     document["meta"]["run_id"] = run.to_json_dict()
-    document["meta"]["active_batch_definition"] = {}
+    document["meta"]["active_batch_definition"] = {"data_asset_name": document["suite_name"]}
     loaded = ExpectationSuiteValidationResultSchema().load(document)
     result = ExpectationSuiteValidationResult(**loaded) if isinstance(loaded, dict) else loaded
     identifier = ValidationResultIdentifier(

@@ -63,8 +63,8 @@ def run_gate_on(
         with DuckDBExecutionEngine(con) as engine:
             answers = evaluate(engine, VIEW, columns, rows, suite)
             with engine.transaction() as connection:
-                failures = quarantine.collect_failures(connection, VIEW, ROW_ID, _failing(answers))
                 batch = quarantine.Batch(gate.table, gate.schema, gate.key, VIEW, ROW_ID, tuple(columns))
+                failures = quarantine.collect_failures(connection, batch, _failing(answers))
                 samples = quarantine.sample_failures(con, batch, failures, SHOWN_ROWS)
                 quarantine.hold_back(con, batch, failures, run, whole_table=gate.scope == "table")
                 bad, landed = _count_bad(con, gate, run)

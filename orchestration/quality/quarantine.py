@@ -94,38 +94,57 @@ class Batch:
 
 @dataclass(frozen=True)
 class Failure:
-    """One row expectation that failed; its rows are those of its number in the temporary table of failures."""
+    """One row expectation that failed; its rows are those with its flag in the temporary table of failures."""
 
-    number: int
+    flag: str
     check: str
     column: str | None
     reason: str
     holds_back: bool
 
 
-def collect_failures(
-    connection: "sa.Connection", view: str, row_id: str, answers: "Iterable[Answer]"
-) -> tuple[Failure, ...]:
-    """Fill the temporary table of failing rows from the conditions that the answers carry, all rows of each.
+def collect_failures(connection: "sa.Connection", batch: Batch, answers: "Iterable[Answer]") -> tuple[Failure, ...]:
+    """Copy the rows that fail any of the answers' conditions to a temporary table, all of them, in one pass.
 
     The conditions run with bound parameters inside the database: nothing is cut at a count, and no text is escaped twice.
+    The table has the batch's columns and, for each answer, a flag that says whether the row failed it.
     """
     import sqlalchemy as sa
 
-    connection.exec_driver_sql(f"create or replace temp table {_FAILURES} (row_id bigint, failure integer)")
-    target = sa.table(_FAILURES, sa.column("row_id"), sa.column("failure"))
-    failures = []
-    for number, answer in enumerate(answers):
-        assert answer.condition is not None
-        rows: sa.Select = (
-            sa.select(sa.column(row_id), sa.literal(number)).select_from(sa.table(view)).where(answer.condition)
+    answers = list(answers)
+    flags = [f"{_FLAG}{number}" for number in range(len(answers))]
+    # With no failures there is still a table, so that what follows needs no case for it.
+    declared = "".join(f", false as {flag}" for flag in flags)
+    connection.exec_driver_sql(
+        f"create or replace temp table {_FAILURES} as select *{declared} from {batch.view} limit 0"
+    )
+    if answers:
+        conditions = [answer.condition for answer in answers if answer.condition is not None]
+        marked = (
+            sa.select(
+                sa.literal_column("*"),
+                *(
+                    sa.case((condition, sa.true()), else_=sa.false()).label(flag)
+                    for condition, flag in zip(conditions, flags, strict=True)
+                ),
+            )
+            .select_from(sa.table(batch.view))
+            .subquery()
         )
-        connection.execute(sa.insert(target).from_select(["row_id", "failure"], rows))
-        meta = answer.meta
-        failures.append(
-            Failure(number, meta["check"], meta.get("column"), meta["sentence"], meta["severity"] == "block")
+        columns = [*batch.columns, batch.row_id, *flags]
+        failing: sa.Select = (
+            sa.select(*(sa.column(name) for name in columns))
+            .select_from(marked)
+            .where(sa.or_(*(sa.column(flag) for flag in flags)))
         )
-    return tuple(failures)
+        target = sa.table(_FAILURES, *(sa.column(name) for name in columns))
+        connection.execute(sa.insert(target).from_select(columns, failing))
+    return tuple(
+        Failure(
+            flag, answer.meta["check"], answer.meta.get("column"), answer.meta["sentence"], answer.severity == "block"
+        )
+        for flag, answer in zip(flags, answers, strict=True)
+    )
 
 
 def hold_back(
@@ -164,11 +183,11 @@ def hold_back(
         [run.load_date, run.run_id, now()],
     )
     if holding:
-        numbers = ", ".join(str(failure.number) for failure in holding)
+        held = " or ".join(failure.flag for failure in holding)
         con.execute(
             f"""
             delete from {_quoted(batch.schema)}.{_quoted(batch.table)}
-            where rowid in (select row_id from {_FAILURES} where failure in ({numbers}))
+            where rowid in (select {batch.row_id} from {_FAILURES} where {held})
             """
         )
     con.execute(f"drop table {_ENTRIES}")
@@ -207,6 +226,7 @@ def count_rows(con: "duckdb.DuckDBPyConnection", name: str, load_date: date | No
 
 _SHOWN_PER_CHECK = 5
 _FAILURES = "gate_failures"
+_FLAG = "_failed_"
 _ENTRIES = "gate_entries"
 
 
@@ -242,8 +262,8 @@ def _entries_sql(batch: Batch, failures: Sequence[Failure]) -> str:
             {batch.column("_row", "null::bigint")} as row_number,
             to_json(struct_pack({record})) as record,
             {_text(failure.reason)} as reason
-        from {batch.view} as batch
-        inner join {_FAILURES} as failed on failed.row_id = batch.{batch.row_id} and failed.failure = {failure.number}
+        from {_FAILURES} as batch
+        where batch.{failure.flag}
         """
         for failure in failures
     ]

@@ -50,6 +50,11 @@ class Answer:
         """The expectation's meta: see `expectations.checks`."""
         return _meta(self.expectation)
 
+    @property
+    def severity(self) -> str:
+        """`block` or `warn`."""
+        return self.meta["severity"]
+
 
 def checked_suite(table: str, suite: Sequence["Expectation"]) -> Sequence["Expectation"]:
     """The suite itself, once each expectation is known to carry what the gate needs, under a name of its own.
