@@ -85,7 +85,9 @@ def _read(path: Path) -> bytes:
             )
         return path.read_bytes().strip()
     except OSError as error:
-        raise SecretError(f"The secret in {path} cannot be read ({error.strerror}). Mend it or set KINDRED_SECRET.") from error
+        raise SecretError(
+            f"The secret in {path} cannot be read ({error.strerror}). Mend it or set KINDRED_SECRET."
+        ) from error
 
 
 def _checked(secret: bytes, origin: str) -> bytes:

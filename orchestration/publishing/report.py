@@ -43,7 +43,14 @@ class Step:
     note: str
 
 
-def build_report(warehouse: Path, out: Path, *, title: str = "Kindred", run_id: str | None = None) -> Path:
+def build_report(
+    warehouse: Path,
+    out: Path,
+    *,
+    title: str = "Kindred",
+    run_id: str | None = None,
+    match_threshold: float | None = None,
+) -> Path:
     """Write the report page, replacing the one before in one step.
 
     Args:
@@ -51,6 +58,8 @@ def build_report(warehouse: Path, out: Path, *, title: str = "Kindred", run_id: 
         out: the page, such as `data/published/report.html`; a folder gets `report.html` in it.
         title: name of the company or project, shown at the top.
         run_id: the run that made the data, shown at the foot.
+        match_threshold: the linkage model's threshold as a match weight (log2 of the odds), drawn into the chart of
+            match weights.
 
     Returns:
         Where the page lies.
@@ -64,7 +73,7 @@ def build_report(warehouse: Path, out: Path, *, title: str = "Kindred", run_id: 
         raise PublishingError(f"There is no warehouse at {warehouse}. Run `kindred run` first.")
     try:
         with connect(warehouse) as connection:
-            page = _render(Facts(connection), title, run_id)
+            page = _render(Facts(connection), title, run_id, match_threshold)
         with replacing(target) as building:
             building.write_text(page, encoding="utf-8")
     except (duckdb.Error, OSError) as error:
@@ -72,7 +81,7 @@ def build_report(warehouse: Path, out: Path, *, title: str = "Kindred", run_id: 
     return target
 
 
-def _render(facts: Facts, title: str, run_id: str | None) -> str:
+def _render(facts: Facts, title: str, run_id: str | None, match_threshold: float | None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -93,7 +102,7 @@ def _render(facts: Facts, title: str, run_id: str | None) -> str:
         lede=_lede(facts, totals),
         headlines=_headlines(facts, totals),
         steps=_steps(facts, totals),
-        sections=build_sections(facts),
+        sections=build_sections(facts, match_threshold),
         style=(templates / "report.css").read_text(encoding="utf-8"),
         script=(templates / "report.js").read_text(encoding="utf-8"),
     )
@@ -158,7 +167,12 @@ def _other_currencies(revenue: list[figures.Row]) -> str:
     if not revenue:
         return "no orders yet"
     if len(revenue) == 1:
-        return "not cancelled, not returned"
+        unconverted = revenue[0]["unconverted"]
+        return (
+            f"without {plural(unconverted, 'order')} in other currencies"
+            if unconverted
+            else "not cancelled, not returned"
+        )
     others = [money(row["revenue"], row["currency"] or "") for row in revenue[1:3]]
     more = f" and {len(revenue) - 3} more" if len(revenue) > 3 else ""
     return f"and {', '.join(others)}{more}, not added up"

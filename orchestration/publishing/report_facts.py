@@ -7,7 +7,6 @@ Every query names the columns that it needs; where a table is missing, as in a y
 source, it answers with no rows and the report says so.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,20 +29,14 @@ _CHECKS = (
 )
 _LATEST_RESULTS = """
     with latest_runs as (
-        select load_date, arg_max(run_id, (checked_at, run_id)) as run_id from quality.check_results group by load_date
+        select load_date, table_name, arg_max(run_id, (checked_at, run_id)) as run_id
+        from quality.check_results group by load_date, table_name
     ),
     latest_results as (
-        select results.* from quality.check_results as results join latest_runs using (load_date, run_id)
+        select results.* from quality.check_results as results join latest_runs using (load_date, table_name, run_id)
     )
 """
-"""A day that was run again counts once: its newest run."""
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Where a pair becomes a match, as match weight (log2 of the odds)."""
-
-    weight: float
+"""A table that was checked again for a day counts once, with its newest run: a run may repeat a single stage."""
 
 
 class Facts:
@@ -118,12 +111,21 @@ def totals(facts: Facts) -> Row:
 
 
 def revenue_by_currency(facts: Facts) -> list[Row]:
-    """`currency`, `revenue`, `orders`; the currency with most orders first."""
+    """`currency`, `revenue`, `orders`, `unconverted` orders; the currency with most orders first.
+
+    Where the marts convert amounts into one reporting currency, that is the only row.
+    """
+    if facts.has("marts.fct_orders", "reporting_currency", "amount_reporting", "is_revenue"):
+        return facts.rows(
+            "select reporting_currency as currency, coalesce(sum(amount_reporting) filter (is_revenue), 0)::double as revenue, "
+            "count(*) as orders, count(*) filter (amount is not null and amount_reporting is null) as unconverted "
+            "from marts.fct_orders group by reporting_currency order by orders desc, currency"
+        )
     if not facts.has("marts.fct_orders", "currency", "amount", "is_revenue"):
         return []
     return facts.rows(
-        "select currency, coalesce(sum(amount) filter (is_revenue), 0)::double as revenue, count(*) as orders "
-        "from marts.fct_orders where amount is not null group by currency order by orders desc, currency"
+        "select currency, coalesce(sum(amount) filter (is_revenue), 0)::double as revenue, count(*) as orders, "
+        "0 as unconverted from marts.fct_orders where amount is not null group by currency order by orders desc, currency"
     )
 
 
@@ -213,18 +215,6 @@ def match_weights(facts: Facts, bins: int = 48) -> list[Row]:
         """,
         [width],
     )
-
-
-def match_threshold(facts: Facts) -> Threshold | None:
-    """The pinned model's threshold, or None when the warehouse does not state it."""
-    if facts.has("resolution.model", "threshold_match_weight"):
-        found = facts.rows("select threshold_match_weight::double as weight from resolution.model limit 1")
-        return Threshold(found[0]["weight"]) if found and found[0]["weight"] is not None else None
-    if facts.has("resolution.model", "threshold_match_probability"):
-        found = facts.rows("select threshold_match_probability::double as p from resolution.model limit 1")
-        if found and found[0]["p"] is not None and 0 < found[0]["p"] < 1:
-            return Threshold(math.log2(found[0]["p"] / (1 - found[0]["p"])))
-    return None
 
 
 def check_trend(facts: Facts) -> list[Row]:

@@ -185,7 +185,7 @@ def combinations(facts: Facts) -> Figure:
     )
 
 
-def match_weights(facts: Facts) -> Figure:
+def match_weights(facts: Facts, threshold: float | None) -> Figure:
     figure = Figure(
         "match-weights",
         "How sure the matches are",
@@ -198,7 +198,6 @@ def match_weights(facts: Facts) -> Figure:
     found = figures.match_weights(facts)
     if not found:
         return figure
-    threshold = figures.match_threshold(facts)
     rows = [
         {
             **row,
@@ -208,9 +207,7 @@ def match_weights(facts: Facts) -> Figure:
     ]
     return draw(
         figure,
-        lambda: charts.histogram(
-            rows, width=charts.FULL, threshold=threshold.weight if threshold else None, x_title="Match weight"
-        ),
+        lambda: charts.histogram(rows, width=charts.FULL, threshold=threshold, x_title="Match weight"),
         Table(
             ("Match weight from", "to", "Pairs"),
             [(f"{r['bin_start']:g}", f"{r['bin_end']:g}", number(r["pairs"])) for r in rows],

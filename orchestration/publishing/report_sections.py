@@ -10,8 +10,8 @@ from orchestration.publishing.report_facts import Facts
 from orchestration.publishing.report_figure import Section
 
 
-def build_sections(facts: Facts) -> list[Section]:
-    """Every section, in reading order, drawn from the facts."""
+def build_sections(facts: Facts, match_threshold: float | None) -> list[Section]:
+    """Every section, in reading order, drawn from the facts; the threshold is a match weight."""
     currency = main_currency(facts)
     return [
         Section("customers", "Customers", (people.customers_known(facts), people.first_activity(facts))),
@@ -22,7 +22,7 @@ def build_sections(facts: Facts) -> list[Section]:
                 people.records_per_source(facts),
                 people.records_per_customer(facts),
                 people.combinations(facts),
-                people.match_weights(facts),
+                people.match_weights(facts, match_threshold),
             ),
         ),
         Section(

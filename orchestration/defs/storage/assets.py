@@ -11,6 +11,7 @@ from orchestration.defs.resources import (
     run_context,
     stage_tag,
 )
+from orchestration.linkage.registry import current_model
 from orchestration.privacy.secret import load_secret
 from orchestration.publishing import build_report, column_privacy, publish_analytics, table_texts
 
@@ -77,7 +78,12 @@ def storage() -> dg.Definitions:
     )
     def report() -> dg.MaterializeResult:
         settings = project().settings
-        path = build_report(settings.warehouse, settings.published / "report.html")
+        model = current_model(settings.models)
+        path = build_report(
+            settings.warehouse,
+            settings.published / "report.html",
+            match_threshold=model.threshold_weight if model else None,
+        )
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})
 
     return dg.Definitions(assets=[dbt_stage("storage", "fqn:kindred.marts"), analytics, report])

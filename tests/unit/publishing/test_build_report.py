@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from orchestration.publishing import PublishingError, build_report
-from orchestration.publishing.report_facts import Facts, by_period, check_trend, grain_for, match_threshold, quarantined
+from orchestration.publishing.report_facts import Facts, by_period, check_trend, grain_for, quarantined
 from orchestration.publishing.report_words import listed, money, percent, plural, readable, short_money, with_code
 from tests.fixtures.company import build_company
 
@@ -182,7 +182,7 @@ def test_a_missing_warehouse_and_a_bad_target_are_named(company: Path, tmp_path:
         build_report(company, tmp_path / "file" / "report.html")
 
 
-def test_a_day_run_again_counts_once() -> None:
+def test_a_table_checked_again_counts_once() -> None:
     with duckdb.connect() as connection:
         connection.execute("""
             create schema quality;
@@ -191,11 +191,12 @@ def test_a_day_run_again_counts_once() -> None:
                 ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.crm', 'e1', 'x', 'block', false, true),
                 ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e1', 'x', 'block', true, true),
                 ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e2', 'x', 'warn', false, true),
-                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e3', 'x', 'block', false, false)
+                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e3', 'x', 'block', false, false),
+                ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.shop', 'e1', 'x', 'block', true, true)
             ) as t(run_id, load_date, checked_at, table_name, expectation, column_name, severity, success, evaluated)
         """)
         assert check_trend(Facts(connection)) == [
-            {"period": date(2026, 1, 5), "passed": 1, "warned": 1, "failed": 0, "unevaluated": 1}
+            {"period": date(2026, 1, 5), "passed": 2, "warned": 1, "failed": 0, "unevaluated": 1}
         ]
 
 
@@ -212,21 +213,25 @@ def test_a_row_that_failed_two_checks_counts_once() -> None:
         assert [row["rows"] for row in quarantined(Facts(connection))] == [3]
 
 
-@pytest.mark.parametrize(
-    ("table", "weight"),
-    [
-        ("select 0.5::double as threshold_match_probability", 0.0),
-        ("select 0.8::double as threshold_match_probability", 2.0),
-        ("select 6.5::double as threshold_match_weight, 0.8::double as threshold_match_probability", 6.5),
-        ("select 1.0::double as threshold_match_probability", None),
-        ("select 'm' as model_version", None),
-    ],
-)
-def test_threshold_as_match_weight(table: str, weight: float | None) -> None:
-    with duckdb.connect() as connection:
-        connection.execute(f"create schema resolution; create table resolution.model as {table}")
-        found = match_threshold(Facts(connection))
-    assert (found.weight if found else None) == pytest.approx(weight)
+def test_the_threshold_is_drawn_when_it_is_known(company: Path, page: str, tmp_path: Path) -> None:
+    assert ">threshold" not in page
+    told = build_report(company, tmp_path, match_threshold=4.25).read_text(encoding="utf-8")
+    assert ">threshold 4.2<" in told
+
+
+def test_revenue_is_that_of_the_reporting_currency(company: Path, tmp_path: Path) -> None:
+    warehouse = tmp_path / "kindred.duckdb"
+    warehouse.write_bytes(company.read_bytes())
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("alter table marts.fct_orders add column reporting_currency varchar default 'EUR'")
+        connection.execute("alter table marts.fct_orders add column amount_reporting decimal(14, 2)")
+        connection.execute("update marts.fct_orders set amount_reporting = case when is_revenue then 2 end")
+        (counted, missing) = connection.execute(
+            "select count(*) filter (is_revenue), count(*) filter (not is_revenue) from marts.fct_orders"
+        ).fetchall()[0]
+    page = build_report(warehouse, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f'<dd class="value">€{2 * counted:,}</dd>' in page
+    assert f"without {missing} orders in other currencies" in page
 
 
 def test_time_is_added_up_without_gaps() -> None:
