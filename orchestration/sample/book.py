@@ -30,8 +30,9 @@ from orchestration.sample.render import (
     SCAN,
     SWAP,
 )  # fmt: skip
+from orchestration.sample.state import Bools
 from orchestration.sample.words import ASCII, CJK, LATIN, LATIN1, NATIVE, NON_LATIN, Ints
-from orchestration.sample.world import Bools, World
+from orchestration.sample.world import World
 
 # One number in [0, 1) per record and purpose.
 DRAWS = (
@@ -201,7 +202,7 @@ class Book:
         no_phone &= ~(rescue & (number > 0) & (noise.phone_missing < 1))
         no_email &= ~(rescue & no_phone & has_email & (noise.phone_missing < 1))
         way = np.where(d("email_way") < 0.04, 2, np.where(d("email_way") < 0.055, 3, 1))
-        code = {i: c for i, c in enumerate(world.words.countries)}
+        code = dict(enumerate(world.words.countries))
         country = h.country[home]
         texts = {
             name: pa.array([getattr(c, name) for c in code.values()], pa.string()).take(pa.array(country))

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from orchestration.errors import KindredError
 from orchestration.sample.render import CAPTURED, FLAG_BIRTH, FLAG_EMAIL, FLAG_NAME, FLAG_PHONE
+from orchestration.sample.state import Bools, stochastic_round
 from orchestration.sample.words import Ints
-from orchestration.sample.world import Bools, stochastic_round
 
 MARKER = "_SAMPLE.json"
 SUCCESS = "_SUCCESS"
@@ -166,20 +166,15 @@ class Delivery:
         """
         path = self.partial / name
         offset = 1 if header is None else 2
-        sink = pq.ParquetWriter(path, schema, compression="zstd") if schema is not None else path.open("wb")
+        sink: _Lines | _Parquet = _Lines(path, header, encoding) if schema is None else _Parquet(path, schema)
         try:
-            if header is not None:
-                sink.write((header + "\n").encode(encoding))
             for start in range(0, len(plan), _CHUNK):
                 part = slice(start, start + _CHUNK)
                 table = pa.table({**payload(plan.take[part]), "kind": pa.array(plan.kind[part])})
                 con.register("raw_src", table)
                 out = con.execute(f"with {CAPTURED} {select}" if capture else select).to_arrow_table()
                 con.unregister("raw_src")
-                if schema is not None:
-                    sink.write_table(out.select(schema.names).cast(schema))
-                else:
-                    _write_lines(sink, out["line"], encoding)
+                sink.write(out)
                 self._note(name, out, start + offset)
         finally:
             sink.close()
@@ -205,17 +200,44 @@ class Delivery:
                 self.log.defects.append(pa.table(columns, schema=DEFECT_SCHEMA))
 
 
-def _write_lines(sink: object, lines: pa.ChunkedArray, encoding: str) -> None:
-    """Write strings that carry their line ends: their bytes lie one after another in Arrow's buffer."""
-    if lines.null_count:
-        raise AssertionError("a line of the sample is null: a column was not guarded")
-    for chunk in lines.chunks:
-        chunk = chunk.cast(pa.large_string())
-        if not len(chunk):
-            continue
-        offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
-        data = memoryview(chunk.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
-        if encoding != "utf-8":
-            sink.write(bytes(data).decode("utf-8").encode(encoding))  # type: ignore[attr-defined]
-        else:
-            sink.write(data)  # type: ignore[attr-defined]
+class _Parquet:
+    """A Parquet file with fixed settings, so that the same rows give the same bytes."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+
+    def write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.select(self._schema.names).cast(self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Lines:
+    """A text file of lines that carry their line ends."""
+
+    def __init__(self, path: Path, header: str | None, encoding: str) -> None:
+        self._encoding = encoding
+        self._file = path.open("wb")
+        if header is not None:
+            self._file.write((header + "\n").encode(encoding))
+
+    def write(self, rows: pa.Table) -> None:
+        """Append the column `line`: its strings lie one after another in Arrow's buffer."""
+        lines = rows["line"]
+        if lines.null_count:
+            raise AssertionError("a line of the sample is null: a column was not guarded")
+        for part in lines.chunks:
+            chunk = part.cast(pa.large_string())
+            if not len(chunk):
+                continue
+            offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+            data = memoryview(chunk.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
+            self._file.write(data if self._encoding == "utf-8" else bytes(data).decode("utf-8").encode(self._encoding))
+
+    def close(self) -> None:
+        # A file of 0 bytes is a broken delivery to readers; a day without news is an empty line.
+        if self._file.tell() == 0:
+            self._file.write(b"\n")
+        self._file.close()

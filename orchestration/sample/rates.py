@@ -154,7 +154,7 @@ class WebRates:
 
     history_days: int = 30
     session_shape: float = 0.6
-    session_mean: float = 0.062
+    session_mean: float = 0.075
     events: float = 3.6
     second_device: float = 0.4
     shared_device: float = 0.15  # households in which one device is used by all

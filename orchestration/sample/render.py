@@ -58,7 +58,8 @@ create macro phone_text(digits, calling, trunk, way) as case way
     when 4 then '00' || calling || digits
     else '(' || trunk || left(digits, 3) || ') ' || substr(digits, 4, 3) || '-' || substr(digits, 7)
 end;
-create macro cased(s, way) as case way when 1 then upper(s) when 2 then lower(s) when 3 then s || ' ' else s end;
+-- 'ß' and 'ÿ' have capitals that Latin-1 does not know; people write SS and Y.
+create macro cased(s, way) as case way when 1 then upper(replace(replace(s, 'ß', 'ss'), 'ÿ', 'y')) when 2 then lower(s) when 3 then s || ' ' else s end;
 create macro surname(a, b, sep, way) as case
     when b is null or way = 1 then a
     when way = 2 then a || ' ' || b

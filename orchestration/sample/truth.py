@@ -47,9 +47,7 @@ def _query(con: duckdb.DuckDBPyConnection, table: pa.Table, sql: str) -> pa.Tabl
 
 
 def _records(con: duckdb.DuckDBPyConnection, world: World, books: Sequence[Book], web: Web) -> pa.Table:
-    parts = []
-    for book in books:
-        parts.append(_of_book(con, world, book, np.flatnonzero(book.sent), f"{book.source}:{book.prefix}"))
+    parts = [_of_book(con, world, book, np.flatnonzero(book.sent), f"{book.source}:{book.prefix}") for book in books]
     shop = web.shop.book
     parts.append(_of_book(con, world, shop, np.flatnonzero(web.sent_accounts), f"web:u-{shop.prefix}"))
     devices = np.flatnonzero(web.book.sent)

@@ -203,8 +203,7 @@ def load_words(folder: Path = WORDS_FOLDER) -> Words:
     countries_rows = _rows(folder, "countries.csv")
 
     def of(rows: list[dict[str, str]], code: str, *, anywhere: bool = False) -> list[int]:
-        found = [i for i, r in enumerate(rows) if r["country"] == code or (anywhere and not r["country"])]
-        return found
+        return [i for i, r in enumerate(rows) if r["country"] == code or (anywhere and not r["country"])]
 
     countries = []
     for row in countries_rows:

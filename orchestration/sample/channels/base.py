@@ -14,8 +14,9 @@ import numpy as np
 from orchestration.sample.book import Book
 from orchestration.sample.delivery import Delivery, Log
 from orchestration.sample.rates import JOIN, LEARN, SECOND_RECORD, SOURCES, TEST_RECORD, TOUCH
+from orchestration.sample.state import DAY, Bools, LifeEvents, generator, stochastic_round
 from orchestration.sample.words import Ints
-from orchestration.sample.world import DAY, Bools, LifeEvents, World, generator, stochastic_round
+from orchestration.sample.world import World
 
 
 @dataclass

@@ -9,8 +9,8 @@ from orchestration.sample.channels.loyalty import Loyalty
 from orchestration.sample.delivery import Kind, plan_rows
 from orchestration.sample.rates import BROKEN_LINE, DUPLICATE_KEY, INVALID_EMAIL, MISSING_KEY, UNPARSABLE_DATE
 from orchestration.sample.render import csv_select
+from orchestration.sample.state import generator
 from orchestration.sample.words import Ints
-from orchestration.sample.world import generator
 
 _COLUMNS = {
     "contact_id": "key_or_null",

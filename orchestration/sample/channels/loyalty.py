@@ -16,8 +16,8 @@ from orchestration.sample.rates import (
     UNPARSABLE_DATE,
 )  # fmt: skip
 from orchestration.sample.render import csv_select
+from orchestration.sample.state import generator
 from orchestration.sample.words import Ints
-from orchestration.sample.world import generator
 
 _COLUMNS = {
     "MemberNo": "key_or_null",

@@ -21,8 +21,8 @@ from orchestration.sample.rates import (
     UNPARSABLE_DATE,
 )  # fmt: skip
 from orchestration.sample.render import csv_select
+from orchestration.sample.state import generator
 from orchestration.sample.words import Ints
-from orchestration.sample.world import generator
 
 # Purpose and channel of each kind of consent, in the order of rates.CONSENT_GRANT.
 _PURPOSE = "['marketing', 'marketing', 'profiling'][1 + consent]"

@@ -16,8 +16,8 @@ from orchestration.sample.rates import (
     NEGATIVE_AMOUNT,
     PURCHASE,
 )  # fmt: skip
+from orchestration.sample.state import DAY, NEVER, Bools, generator
 from orchestration.sample.words import Floats, Ints
-from orchestration.sample.world import DAY, NEVER, Bools, generator
 
 _CURRENCY = {
     "GB": "GBP", "US": "USD", "PL": "PLN", "SE": "SEK", "AE": "AED", "JP": "JPY", "UA": "UAH",

@@ -8,8 +8,8 @@ from orchestration.sample.channels.base import Context, Today, grow
 from orchestration.sample.delivery import Kind, plan_rows
 from orchestration.sample.rates import BROKEN_LINE, DUPLICATE_KEY, INVALID_EMAIL, MISSING_KEY, UNPARSABLE_DATE
 from orchestration.sample.render import json_select
+from orchestration.sample.state import generator
 from orchestration.sample.words import Ints
-from orchestration.sample.world import generator
 
 _DOCUMENT = """to_json(struct_pack(
     profile_id := case when kind = 1 then null else key end,

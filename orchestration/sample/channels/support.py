@@ -16,8 +16,8 @@ from orchestration.sample.rates import (
     UNPARSABLE_DATE,
 )  # fmt: skip
 from orchestration.sample.render import json_select
+from orchestration.sample.state import DAY, NEVER, generator
 from orchestration.sample.words import Ints
-from orchestration.sample.world import DAY, NEVER, generator
 
 _DOCUMENT = """to_json(struct_pack(
     ticket_id := case when kind = 1 then null else key end,

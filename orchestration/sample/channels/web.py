@@ -15,8 +15,8 @@ from orchestration.sample.channels.shop import Shop
 from orchestration.sample.delivery import Kind, plan_rows
 from orchestration.sample.rates import BROKEN_LINE, DUPLICATE_KEY, MISSING_KEY, UNPARSABLE_DATE, WEB
 from orchestration.sample.render import CAPTURED, json_select
+from orchestration.sample.state import DAY, generator
 from orchestration.sample.words import Floats, Ints
-from orchestration.sample.world import DAY, generator
 
 PAGE, VIEWED, ADDED, COMPLETED, LOGIN, NEWSLETTER = range(6)
 
