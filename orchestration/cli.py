@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
+
 app = typer.Typer(
     name="kindred",
     help="A customer data platform in one repository: identity, privacy and customer analytics, every answer explainable.",
@@ -34,15 +36,14 @@ def run(
 ) -> None:
     """Run the daily job: for a day, for all landed days, or for the newest one. Exit code 0 says that it published."""
     from orchestration.daily import days_to_run, published_file, run_days
-    from orchestration.display import run_progress, show_run, show_sample
+    from orchestration.display import run_progress, show_run
     from orchestration.project import load_project
-    from orchestration.sample import generate
 
     if day is not None and every:
         raise typer.BadParameter("choose --date or --all, not both")
     project = load_project()
     if sample_if_empty and not any(project.settings.landing.glob("*/*/*")):
-        show_sample(generate(2000, 3, 7, project.settings.landing))
+        sample()
     days = days_to_run(project, day.date() if day else None, every=every)
     with run_progress() as on_progress:
         runs = list(run_days(project, days, on_progress))
@@ -59,7 +60,7 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="Landing folder; by default the project's.")] = None,
     start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The first landing day.")
-    ] = datetime(2026, 1, 5),
+    ] = FIRST_SAMPLE_DAY,
 ) -> None:
     """Write the landing files of a sample company, and their truth beside them for `kindred evaluate`."""
     from orchestration.config import load_settings

@@ -89,6 +89,8 @@ class _Listener:
     on_progress: OnProgress
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     failures: list[Failure] = field(default_factory=list)
+    blocked: dict[str, str] = field(default_factory=dict)
+    """What the gate of a step said when it blocked."""
     checks_passed: int = 0
     checks_failed: int = 0
     _started: float = 0.0
@@ -108,15 +110,23 @@ class _Listener:
                 self.progress.done += 1
                 self.on_progress(self.progress)
                 if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-                    self.failures.append(Failure(stage, step, _failure_message(event)))
-            case dg.DagsterEventType.ASSET_CHECK_EVALUATION if not step.startswith(GATE_PREFIX):
-                # The gates' own checks are counted one by one from quality.check_results.
-                if event.asset_check_evaluation_data.passed:
-                    self.checks_passed += 1
-                else:
-                    self.checks_failed += 1
+                    self.failures.append(Failure(stage, step, self.blocked.get(step) or _failure_message(event)))
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self._hear_check(step, event.asset_check_evaluation_data)
             case _:
                 pass
+
+    def _hear_check(self, step: str, check: "dg.AssetCheckEvaluation") -> None:
+        import dagster as dg
+
+        if step.startswith(GATE_PREFIX):
+            # What a gate checks is counted one by one from quality.check_results.
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                self.blocked[step] = check.description or ""
+        elif check.passed:
+            self.checks_passed += 1
+        else:
+            self.checks_failed += 1
 
 
 def _failure_message(event: "dg.DagsterEvent") -> str:
@@ -161,11 +171,11 @@ def run_days(project: Project, days: Sequence[date], on_progress: OnProgress) ->
     Raises:
         WarehouseLockedError: another run is going on.
     """
+    _be_quiet()
     project.prepare_dagster_home()
     # What can be wrong for a person to mend is found here, before Dagster wraps it.
     with project.exclusive():
         project.transform.prepare()
-    _be_quiet()
     import dagster as dg
 
     from orchestration.definitions import defs
@@ -276,8 +286,8 @@ def _be_quiet() -> None:
     """Silence what libraries print at their own initiative; what matters is in the account and in Dagster's log."""
     os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore")
-    for name in ("great_expectations", "splink", "dagster", "dbt", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    # A library's first logging call gives the root logger a handler to the terminal, unless it has one.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def published_file(project: Project) -> Path:

@@ -102,8 +102,8 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
     console.print()
     last = runs[-1]
     if last.published:
-        console.print(f"Published  {_near(published)}   open it with DuckDB: duckdb -readonly {_near(published)}")
-        console.print(f"Report     {_near(report)}")
+        console.print(f"Published  {_near(published)}", soft_wrap=True)
+        console.print(f"Report     {_near(report)}", soft_wrap=True)
         console.print("Lineage    make dev   (Dagster UI on http://localhost:3000)")
     else:
         _show_failures(last, published)
@@ -156,6 +156,17 @@ def show_findings(findings: Iterable[Finding]) -> bool:
         if finding.remedy:
             console.print(f"     {'':<14} -> {escape(finding.remedy)}", soft_wrap=True)
     return healthy
+
+
+def show_sample(made: "SampleSummary") -> None:
+    """What the sample company holds."""
+    rows = ", ".join(f"{source} {count:,}" for source, count in made.rows_by_source().items())
+    console.print(
+        f"Sample company: {made.people:,} people in {made.households:,} households, {made.records:,} customer records."
+    )
+    console.print(f"Rows landed: {rows}.", soft_wrap=True)
+    console.print(f"Planted for the gates to find: {sum(made.defects.values()):,} bad values and rows.")
+    console.print(f"Landing {_near(made.landing)}, truth {_near(made.truth)}\n", soft_wrap=True)
 
 
 def show_scores(scores: "ClusterScores") -> None:

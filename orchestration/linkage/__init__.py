@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orchestration.linkage.errors import CandidateBudgetError, LinkageError, ModelError
-from orchestration.linkage.evaluation import ClusterScores, evaluate
+from orchestration.linkage.evaluation import ClusterScores, evaluate, evaluate_file
 
 if TYPE_CHECKING:
     from orchestration.linkage.clustering import cluster
@@ -34,6 +34,7 @@ __all__ = [
     "ModelError",
     "cluster",
     "evaluate",
+    "evaluate_file",
     "resolve_files",
     "score",
     "train",

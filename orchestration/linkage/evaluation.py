@@ -14,6 +14,8 @@ from orchestration.linkage.errors import LinkageError
 from orchestration.linkage.sql import quoted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
 
@@ -151,3 +153,21 @@ def evaluate(
 
 def _harmonic_mean(left: float, right: float) -> float:
     return 2 * left * right / (left + right) if left + right else 0.0
+
+
+def evaluate_file(con: duckdb.DuckDBPyConnection, memberships: str, truth: Path) -> ClusterScores:
+    """Compare memberships with a truth file: Parquet with `record_id` and `person_id`, one row per record.
+
+    Raises LinkageError when the file is no such table, and as `evaluate` does.
+    """
+    import duckdb
+
+    try:
+        con.execute(
+            "create or replace temp table truth as select record_id, person_id from read_parquet(?)", [str(truth)]
+        )
+    except duckdb.Error as error:
+        raise LinkageError(
+            f"{truth}: not a Parquet file with the columns record_id and person_id: {str(error).splitlines()[0]}"
+        ) from error
+    return evaluate(con, memberships, "truth")

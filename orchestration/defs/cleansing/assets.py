@@ -8,6 +8,7 @@ from orchestration.linkage import cluster, score
 from orchestration.linkage.registry import current_model, train_first_model
 from orchestration.standardise import standardise_records
 
+INTEGRATED = "integration.int_customer_records"
 RECORDS = "cleansing.standardised_records"
 EDGES = "resolution.edges"
 CLUSTERS = "resolution.clusters"
@@ -32,7 +33,7 @@ def standardised_records() -> dg.MaterializeResult:
     """Standardise the integrated records."""
     with project().warehouse() as con:
         con.execute("create schema if not exists cleansing")
-        standardise_records(con, "integration.int_customer_records", RECORDS)
+        standardise_records(con, INTEGRATED, RECORDS)
         return dg.MaterializeResult(metadata={"dagster/row_count": _row_count(con, RECORDS)})
 
 
@@ -102,7 +103,7 @@ def memberships() -> dg.MaterializeResult:
         raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
     with kindred.warehouse() as con:
         cluster(con, model, RECORDS, EDGES, CLUSTERS)
-        assign_customer_ids(con, CLUSTERS, RECORDS, MEMBERSHIPS)
+        assign_customer_ids(con, CLUSTERS, INTEGRATED, MEMBERSHIPS)
         customers = con.execute(f"select count(distinct customer_id) from {MEMBERSHIPS}").fetchall()[0][0]
         return dg.MaterializeResult(
             metadata={"dagster/row_count": _row_count(con, MEMBERSHIPS), "customers": int(customers)}
