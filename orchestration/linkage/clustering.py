@@ -1,7 +1,12 @@
 """Clustering: from edges to people.
 
-What belongs here: which records end up together, guards against chains included. What does
-not: stable customer ids (orchestration.identity), scoring.
+What belongs here: which records end up together, with the guards against chains. What does not:
+stable customer ids (orchestration.identity), scoring.
+
+Records that edges above the threshold connect form a component. A component is taken apart
+wherever the edges between two of its parts, the doubtful and the contrary ones included, do not
+agree on average (agglomerative clustering with average linkage): a single bridge between two
+dense groups does not make them one person.
 """
 
 from __future__ import annotations
@@ -10,11 +15,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from orchestration.linkage.components import bottlenecks, connected_components
 from orchestration.linkage.model import LinkageModel
+from orchestration.linkage.sql import columns_of, quoted
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+# One overwhelming agreement (a shared parcel address) must not outvote many disagreements, nor
+# the reverse: weights beyond this are all "certain".
+CERTAIN = 12.0
+# A pair without an edge was not worth comparing or scored below the floor of edges.
+UNKNOWN = -6.0
+# Larger components are first cut at stronger edges: no person has this many records.
+LARGEST_COMPONENT = 1_000
 
 
 def cluster(
@@ -23,11 +39,19 @@ def cluster(
     records: str,
     edges: str,
     target: str,
+    *,
+    judgements: str | None = None,
 ) -> None:
-    """Create `target`: `record_id`, `cluster_id` (its smallest record id), `match_probability`.
+    """Create `target`: `record_id`, `cluster_id`, `match_probability`.
 
-    One row per record, nobody left out. `match_probability` is that of the weakest link that
-    holds the record in its cluster; 1 for a record alone, about which nothing is doubtful.
+    One row per record, nobody left out; `cluster_id` is the smallest record id of the cluster.
+    `match_probability` is that of the weakest link that holds the record in its cluster: on the
+    best path of edges to the cluster's most connected record. It is 1 for a record alone, about
+    which nothing is doubtful.
+
+    `judgements`, when given, is a table (`record_id_l`, `record_id_r`, `verdict`): `must_link`
+    pairs count as certain matches and `cannot_link` pairs as certain non-matches; other verdicts
+    say nothing.
     """
     import pyarrow as pa
 
@@ -36,49 +60,196 @@ def cluster(
         .to_arrow_table()["record_id"]
         .combine_chunks()
     )
-    con.register("kindred_ids_arrow", pa.table({"record_id": ids, "rid": np.arange(len(ids))}))
-    rows = con.execute(
-        f"""
-        select l.rid as l, r.rid as r, edges.match_weight as weight
-        from {edges} as edges
-        inner join kindred_ids_arrow as l on edges.record_id_l = l.record_id
-        inner join kindred_ids_arrow as r on edges.record_id_r = r.record_id
-        where edges.match_weight >= {model.threshold_weight}
-        order by 1, 2
-        """
-    ).to_arrow_table()
-    con.unregister("kindred_ids_arrow")
-    left, right = rows["l"].to_numpy(), rows["r"].to_numpy()
-    weight = rows["weight"].to_numpy()
-    labels = connected_components(len(ids), left, right)
-    strongest = np.full(len(ids), -np.inf)
-    np.maximum.at(strongest, left, weight)
-    np.maximum.at(strongest, right, weight)
-    probability = np.where(np.isinf(strongest), 1.0, 1 / (1 + np.exp2(-strongest)))
-    con.register(
-        "kindred_members_arrow",
-        pa.table(
-            {
-                "record_id": ids,
-                "cluster_id": ids.take(pa.array(labels)),
-                "match_probability": probability,
-            }
-        ),
+    graph = _edges(con, ids, edges, judgements)
+    labels = partition(len(ids), *graph, model.threshold_weight)
+    probability = _holding_probability(labels, *graph)
+    members = pa.table(
+        {
+            "record_id": ids,
+            "cluster_id": ids.take(pa.array(labels)),
+            "match_probability": probability,
+        }
     )
+    con.register("kindred_members_arrow", members)
     try:
         con.execute(f"create or replace table {target} as select * from kindred_members_arrow")
     finally:
         con.unregister("kindred_members_arrow")
 
 
-def connected_components(records: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The smallest record number of each record's component, by label propagation."""
-    labels = np.arange(records)
+Graph = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+def _edges(con: duckdb.DuckDBPyConnection, ids: pa.Array, edges: str, judgements: str | None) -> Graph:
+    """Edges between numbered records, judged and contradictory ones with certain weights."""
+    import pyarrow as pa
+
+    weight = _weight_sql(set(columns_of(con, edges)))
+    judged = ""
+    if judgements is not None:
+        judged = f"""
+        union all
+        select
+            record_id_l, record_id_r,
+            case verdict when 'must_link' then 1e3 else -1e3 end as weight, 1 as judged
+        from {judgements} where verdict in ('must_link', 'cannot_link')
+        """
+    con.register("kindred_ids_arrow", pa.table({"record_id": ids, "rid": np.arange(len(ids))}))
+    try:
+        table = con.execute(
+            f"""
+            with said as (
+                select record_id_l, record_id_r, {weight} as weight, 0 as judged from {edges}
+                {judged}
+            ),
+            numbered as (
+                select
+                    least(l.rid, r.rid) as l, greatest(l.rid, r.rid) as r,
+                    said.weight, said.judged
+                from said
+                inner join kindred_ids_arrow as l on said.record_id_l = l.record_id
+                inner join kindred_ids_arrow as r on said.record_id_r = r.record_id
+            )
+            select l, r, arg_max(weight, (judged, weight)) as weight
+            from numbered where l < r group by l, r order by l, r
+            """
+        ).to_arrow_table()
+    finally:
+        con.unregister("kindred_ids_arrow")
+    return (
+        table["l"].to_numpy().astype(np.int64),
+        table["r"].to_numpy().astype(np.int64),
+        table["weight"].to_numpy().astype(float),
+    )
+
+
+def _weight_sql(columns: set[str]) -> str:
+    """SQL: the weight of an edge; hard contradictions count as certain non-matches.
+
+    Two birth dates with two first names, or two national ids with either, are two people,
+    whatever else agrees.
+    """
+    differs = {
+        name: f"{quoted('gamma_' + name)} = 0"
+        for name in ("given_name", "birth_date", "national_id")
+        if f"gamma_{name}" in columns
+    }
+    pairs = [("birth_date", "given_name"), ("national_id", "birth_date"), ("national_id", "given_name")]
+    tests = [f"({differs[a]} and {differs[b]})" for a, b in pairs if a in differs and b in differs]
+    if not tests:
+        return "match_weight"
+    return f"case when {' or '.join(tests)} then least(match_weight, {-CERTAIN}) else match_weight end"
+
+
+def partition(
+    records: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    threshold: float,
+) -> NDArray[np.int64]:
+    """The smallest record number of each record's cluster.
+
+    The answer depends on the edges only, not on their order: ties go to smaller numbers.
+    """
+    strong = weight >= threshold
+    labels = connected_components(records, left[strong], right[strong])
+    labels = _cut_giants(labels, left, right, weight, threshold)
+    inside = labels[left] == labels[right]
+    left, right, weight = left[inside], right[inside], weight[inside]
+    component = labels[left]
+    sizes = np.bincount(labels, minlength=records)
+    strong_edges = np.bincount(component[weight >= threshold], minlength=records)
+    doubtful = strong_edges < sizes * (sizes - 1) // 2
+    chosen = doubtful[component]
+    order = np.argsort(component[chosen], kind="stable")
+    left, right, weight = left[chosen][order], right[chosen][order], weight[chosen][order]
+    component = component[chosen][order]
+    starts = np.flatnonzero(np.r_[True, component[1:] != component[:-1]]) if len(component) else []
+    for start, end in zip(starts, [*starts[1:], len(component)], strict=True):
+        _split(labels, left[start:end], right[start:end], weight[start:end], threshold)
+    return labels
+
+
+def _cut_giants(
+    labels: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    threshold: float,
+) -> NDArray[np.int64]:
+    level = threshold
     while True:
-        before = labels.copy()
-        lowest = np.minimum(labels[left], labels[right])
-        np.minimum.at(labels, left, lowest)
-        np.minimum.at(labels, right, lowest)
-        labels = labels[labels]
-        if np.array_equal(before, labels):
+        sizes = np.bincount(labels, minlength=len(labels))
+        giant = sizes[labels] > LARGEST_COMPONENT
+        if not giant.any() or level > 200:
             return labels
+        level += 2.0
+        kept = (weight >= level) & giant[left] & giant[right]
+        smaller = connected_components(len(labels), left[kept], right[kept])
+        labels = np.where(giant, smaller, labels)
+
+
+def _split(
+    labels: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    threshold: float,
+) -> None:
+    """Average linkage inside one component; writes the parts into `labels`."""
+    members = np.unique(np.concatenate([left, right]))
+    count = len(members)
+    l, r = np.searchsorted(members, left), np.searchsorted(members, right)
+    clipped = np.where(np.abs(weight) >= 1e3, weight, np.clip(weight, -CERTAIN, CERTAIN))
+    total = np.full((count, count), UNKNOWN)
+    total[l, r] = total[r, l] = clipped
+    np.fill_diagonal(total, 0.0)
+    size = np.ones(count)
+    average = total.copy()
+    np.fill_diagonal(average, -np.inf)
+    parent = np.arange(count)
+    while True:
+        best = int(np.argmax(average))
+        one, other = divmod(best, count)
+        if average[one, other] < threshold:
+            break
+        one, other = min(one, other), max(one, other)
+        parent[parent == other] = one
+        total[one] += total[other]
+        total[:, one] = total[one]
+        size[one] += size[other]
+        with np.errstate(invalid="ignore"):
+            row = np.round(total[one] / (size[one] * size), 9)
+        row[one] = -np.inf
+        row[average[one] == -np.inf] = -np.inf
+        average[one], average[:, one] = row, row
+        average[other], average[:, other] = -np.inf, -np.inf
+    labels[members] = members[parent]
+
+
+def _holding_probability(
+    labels: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    inside = labels[left] == labels[right]
+    left, right, weight = left[inside], right[inside], weight[inside]
+    count = len(labels)
+    held = np.zeros(count)
+    np.add.at(held, left, np.clip(weight, 0, CERTAIN))
+    np.add.at(held, right, np.clip(weight, 0, CERTAIN))
+    # The most connected record of each cluster, the smallest number first among equals.
+    order = np.lexsort((np.arange(count), -np.round(held, 6), labels))
+    first = np.r_[True, labels[order][1:] != labels[order][:-1]] if count else np.array([], bool)
+    roots = np.zeros(count, dtype=bool)
+    roots[order[first]] = True
+    strength = bottlenecks(count, left, right, weight, roots)
+    strongest = np.full(count, -np.inf)
+    np.maximum.at(strongest, left, weight)
+    np.maximum.at(strongest, right, weight)
+    strength = np.where(roots, np.where(np.isinf(strongest), np.inf, strongest), strength)
+    bounded = np.clip(strength, -60.0, 60.0)
+    alone = np.bincount(labels, minlength=count)[labels] == 1 if count else np.array([], bool)
+    return np.asarray(np.where(alone, 1.0, np.round(1 / (1 + np.exp2(-bounded)), 9)))

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestration.linkage.blocking import PAIRS, Budget, make_pairs
 from orchestration.linkage.comparisons import add_value_classes
+from orchestration.linkage.components import connected_components
 from orchestration.linkage.features import FEATURES, FeatureTable, build_features
 from orchestration.linkage.hot import IDENTICAL, fold_identical, remove_hot_values
 from orchestration.linkage.model import LinkageModel
@@ -29,6 +30,8 @@ PROBABILITY_FLOOR = 0.01
 # Splink's own weight knows nothing of kinds; pairs this far below zero never come back up.
 _FIRST_WEIGHT_FLOOR = -12.0
 _WEIGHED = "weighed_pairs"
+# The pairs of larger components are too many to complete, and clustering cuts them anyway.
+_LARGEST_CLOSED = 80
 
 
 def score(
@@ -44,8 +47,9 @@ def score(
 
     Columns: `record_id_l`, `record_id_r` (VARCHAR, l before r), `match_weight` (log2 of the odds),
     `match_probability`, `model_version`, and one `gamma_<comparison>` (TINYINT; -1 missing, 0 no
-    agreement, upwards) per comparison of the model. Pairs below `probability_floor` are left out.
-    Records that say exactly the same are joined to one of them instead of to each other.
+    agreement, upwards) per comparison of the model. Pairs below `probability_floor` are left out,
+    except between records that other pairs connect: what speaks against a cluster belongs to its
+    explanation. Records that say exactly the same are joined to one of them instead of to each other.
 
     Raises LinkageError for null or repeated ids, CandidateBudgetError past the pair budget.
     """
@@ -53,6 +57,7 @@ def score(
         make_pairs(features.con, model.keys, budget or Budget())
         features.con.execute(f"insert into {PAIRS} select representative, rid from {IDENTICAL}")
         weigh_pairs(features.con, model, probability_floor)
+        _close_components(features, model)
         _deliver(con, features, model, edges)
 
 
@@ -72,8 +77,57 @@ def prepared(con: duckdb.DuckDBPyConnection, model: LinkageModel, records: str) 
         features.con.close()
 
 
-def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability_floor: float) -> None:
-    """Create `weighed_pairs` (`l`, `r`, outcomes, `match_weight`) from `candidate_pairs`."""
+def _close_components(features: FeatureTable, model: LinkageModel) -> None:
+    """Weigh the pairs that blocking missed, or the floor dropped, inside components.
+
+    A component is what edges above the threshold connect; whether it is one person depends on
+    all of its pairs.
+    """
+    import pyarrow as pa
+
+    con = features.con
+    strong = con.execute(f"select l, r from {_WEIGHED} where match_weight >= {model.threshold_weight}").to_arrow_table()
+    if strong.num_rows == 0:
+        return
+    labels = connected_components(
+        features.records,
+        strong["l"].to_numpy().astype(np.int64),
+        strong["r"].to_numpy().astype(np.int64),
+    )
+    con.register(
+        "components_arrow",
+        pa.table({"rid": np.arange(features.records, dtype=np.int32), "component": labels}),
+    )
+    con.execute(f"drop table {PAIRS}")
+    con.execute(f"alter table {_WEIGHED} rename to found_pairs")
+    con.execute(
+        f"""
+        create table {PAIRS} as
+        with components as (
+            select component from components_arrow
+            group by component having count(*) between 3 and {_LARGEST_CLOSED}
+        ),
+        members as (
+            select rid, component from components_arrow
+            where component in (select component from components)
+        )
+        select l.rid as l, r.rid as r
+        from members as l
+        inner join members as r on l.component = r.component and l.rid < r.rid
+        anti join found_pairs as found on l.rid = found.l and r.rid = found.r
+        """
+    )
+    con.unregister("components_arrow")
+    weigh_pairs(con, model, probability_floor=None)
+    con.execute(f"insert into {_WEIGHED} by name select * from found_pairs")
+    con.execute("drop table found_pairs")
+
+
+def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability_floor: float | None) -> None:
+    """Create `weighed_pairs` (`l`, `r`, outcomes, `match_weight`) from `candidate_pairs`.
+
+    Without a floor, every pair is kept.
+    """
     import pyarrow as pa
 
     gammas = [f"gamma_{comparison.name}" for comparison in model.comparisons]
@@ -81,7 +135,7 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
         columns = "".join(f", {quoted(gamma)} tinyint" for gamma in gammas)
         con.execute(f"create or replace table {_WEIGHED} (l integer, r integer, match_weight double{columns})")
         return
-    compared = _compare_with_splink(con, model)
+    compared = _compare_with_splink(con, model, everything=probability_floor is None)
     parts = [quoted(f"mw_{comparison.name}") for comparison in model.comparisons]
     patterns = con.execute(f"select distinct {', '.join(parts)} from {compared} order by all").to_arrow_table()
     outcomes = _outcomes(model, patterns)
@@ -90,7 +144,7 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
     for name, column in {**decoded, "kinds_weight": pa.array(weights)}.items():
         patterns = patterns.append_column(name, column)
     con.register("patterns_arrow", patterns)
-    floor = float(np.log2(probability_floor / (1 - probability_floor)))
+    floor = -1e9 if probability_floor is None else _log_odds(probability_floor)
     same = " and ".join(f"pairs.{part} = patterns.{part}" for part in parts)
     con.execute(
         f"""
@@ -122,7 +176,15 @@ def _outcomes(model: LinkageModel, patterns: pa.Table) -> NDArray[np.int64]:
     return np.array(columns, dtype=np.int64).T.reshape(patterns.num_rows, len(columns))
 
 
-def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
+def _log_odds(probability: float) -> float:
+    return float(np.log2(probability / (1 - probability)))
+
+
+def _log_odds(probability: float) -> float:
+    return float(np.log2(probability / (1 - probability)))
+
+
+def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *, everything: bool) -> str:
     """Have Splink compare the candidate pairs; returns the name of its table."""
     from splink import DuckDBAPI, Linker
 
@@ -148,7 +210,9 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel) ->
     settings["blocking_rules_to_generate_predictions"] = []
     linker = Linker(api.register("compared_records"), settings)
     linker.table_management.register_blocked_pairs_for_predict(api.register("registered_pairs"))
-    predicted = linker.inference.predict(threshold_match_weight=_FIRST_WEIGHT_FLOOR, warning_mode="never")
+    predicted = linker.inference.predict(
+        threshold_match_weight=None if everything else _FIRST_WEIGHT_FLOOR, warning_mode="never"
+    )
     return str(predicted.physical_name)
 
 
