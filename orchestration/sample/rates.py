@@ -95,7 +95,7 @@ NOISE = {
         placeholder_email=0.0, placeholder_phone=0.0, placeholder_birth=0.0,
     ),
     "support": Noise(
-        nickname=0.18, initial=0.03, email_missing=0.2, phone_missing=0.5, phone_landline=0.15, email_second=0.25,
+        nickname=0.18, initial=0.03, email_missing=0.18, phone_missing=0.4, phone_landline=0.15, email_second=0.15,
         placeholder_birth=0.0,
     ),
     # Paper forms at the till, scanned.
@@ -105,11 +105,11 @@ NOISE = {
         street_missing=0.04, street_error=0.05, ocr=0.7,
     ),
     "marketing": Noise(
-        nickname=0.12, native=0.0, email_missing=0.003, phone_missing=0.55, phone_landline=0.0, email_second=0.2,
+        nickname=0.12, native=0.0, email_missing=0.003, phone_missing=0.45, phone_landline=0.0, email_second=0.1,
         placeholder_birth=0.0,
     ),
     "social": Noise(
-        native=0.8, ascii=0.1, nickname=0.25, email_missing=0.25, phone_missing=1.0, email_second=0.3,
+        native=0.8, ascii=0.1, nickname=0.25, email_missing=0.12, phone_missing=1.0, email_second=0.15,
         city_missing=0.05, placeholder_email=0.0, placeholder_phone=0.0, placeholder_birth=0.0,
     ),
 }  # fmt: skip
