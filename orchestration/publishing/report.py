@@ -182,9 +182,13 @@ def _checks_headline(checks: list[figures.Row]) -> Headline:
     if not checks:
         return Headline("Checks passed", "–", "no gate has run yet")
     newest = checks[-1]
-    run = sum(newest[name] for name in ("passed", "warned", "failed", "unevaluated"))
-    tone = "bad" if newest["failed"] or newest["unevaluated"] else "warn" if newest["warned"] else "good"
-    return Headline("Checks passed", f"{number(newest['passed'])} / {number(run)}", f"on {day(newest['period'])}", tone)
+    run = sum(newest[name] for name in ("passed", "held", "warned", "failed", "unevaluated"))
+    bad, doubtful = newest["failed"] + newest["unevaluated"], newest["held"] + newest["warned"]
+    notes = [day(newest["period"])]
+    notes += [f"{number(bad)} failed"] if bad else []
+    notes += [f"{number(newest['held'])} held rows back"] if newest["held"] else []
+    tone = "bad" if bad else "warn" if doubtful else "good"
+    return Headline("Checks passed", f"{number(newest['passed'])} / {number(run)}", "; ".join(notes), tone)
 
 
 def _steps(facts: Facts, totals: figures.Row) -> list[Step]:

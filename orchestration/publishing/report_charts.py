@@ -93,12 +93,12 @@ def over_time(
         alt.Chart(alt.Data(values=long), width=width, height=height, autosize=_fit())
         .mark_bar(**_slim(len(rows), 76))
         .encode(
-            x=_time_axis(alt, rows),
+            x=_time_axis(alt, rows, width),
             y=alt.Y("value:Q", title=y_title, axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
             color=alt.Color(
                 "series:N",
                 scale=alt.Scale(domain=names, range=[color for *_, color in series]),
-                legend=alt.Legend() if len(series) > 1 else None,
+                legend=alt.Legend(columns=_legend_columns(names, width)) if len(series) > 1 else None,
             ),
             order=alt.Order("order:Q"),
             description="about:N",
@@ -117,7 +117,7 @@ def new_and_total(rows: Sequence[Row], *, width: int) -> Chart:
             alt.Chart(data, width=width - 52, height=height, title=title)
             .mark_bar(color=color, **_slim(len(rows), 76))
             .encode(
-                x=_time_axis(alt, rows, labels=labels),
+                x=_time_axis(alt, rows, width, labels=labels),
                 y=alt.Y(f"{field}:Q", title=None, axis=alt.Axis(format=",d", tickCount=3, tickMinStep=1)),
                 description="about:N",
             )
@@ -139,7 +139,7 @@ def sales_panels(rows: Sequence[Row], *, width: int, currency: str) -> Chart:
             alt.Chart(data, width=width - 60, height=height, title=title)
             .mark_bar(color=color, **_slim(len(rows), 76))
             .encode(
-                x=_time_axis(alt, rows, labels=labels),
+                x=_time_axis(alt, rows, width, labels=labels),
                 y=alt.Y(
                     f"{field}:Q", title=None, axis=alt.Axis(format=_compact(row[field] for row in rows), tickCount=3)
                 ),
@@ -288,7 +288,7 @@ def histogram(rows: Sequence[Row], *, width: int, threshold: float | None, x_tit
                 "bin_start:Q",
                 bin="binned",
                 title=x_title,
-                axis=alt.Axis(tickCount=10, format="~g"),
+                axis=alt.Axis(tickCount=10, format=",.2~f"),
                 scale=alt.Scale(domain=[low - spare, high + spare]),
             ),
             x2="bin_end:Q",
@@ -343,10 +343,16 @@ def _fit() -> dict[str, str]:
     return {"type": "fit", "contains": "padding"}
 
 
-def _time_axis(alt: Any, rows: Sequence[Row], *, labels: bool = True) -> Any:
-    """Periods in order, with at most eight labels, evenly spaced, the first one included."""
+def _legend_columns(names: Sequence[str], width: int) -> int:
+    """As many entries per line as fit: about 6.5 pixels a character, and the symbol."""
+    return max(1, int(width / (max(map(len, names)) * 6.5 + 32)))
+
+
+def _time_axis(alt: Any, rows: Sequence[Row], width: int, *, labels: bool = True) -> Any:
+    """Periods in order, with as many labels as fit, evenly spaced, the first one included."""
     names = [row["label"] for row in rows]
-    step = -(-len(names) // 8)
+    fitting = max(1, int(width / (max(map(len, names)) * 9 + 4)))
+    step = -(-len(names) // fitting)
     return alt.X(
         "label:N",
         sort=names,

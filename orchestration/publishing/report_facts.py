@@ -23,6 +23,7 @@ _CHECKS = (
     "table_name",
     "expectation",
     "column_name",
+    "level",
     "severity",
     "success",
     "evaluated",
@@ -131,13 +132,14 @@ def revenue_by_currency(facts: Facts) -> list[Row]:
 
 def customers_known(facts: Facts) -> list[Row]:
     """`period` (load date), `new`, `known` (before it), `total`."""
-    if not facts.has("marts.dim_customer", "first_seen_on"):
+    if not facts.has("marts.customer_xref", "customer_id", "first_load_date"):
         return []
     return facts.rows("""
-        with new_customers as (
-            select first_seen_on as period, count(*) as new from marts.dim_customer
-            where first_seen_on is not null group by first_seen_on
+        with first_loads as (
+            select customer_id, min(first_load_date) as period from marts.customer_xref
+            where first_load_date is not null group by customer_id
         ),
+        new_customers as (select period, count(*) as new from first_loads group by period),
         running as (select period, new, sum(new) over (order by period)::bigint as total from new_customers)
         select period, new, total - new as known, total from running order by period
     """)
@@ -218,7 +220,10 @@ def match_weights(facts: Facts, bins: int = 48) -> list[Row]:
 
 
 def check_trend(facts: Facts) -> list[Row]:
-    """`period` (load date), `passed`, `warned`, `failed`, `unevaluated`, of each day's newest run."""
+    """`period` (load date), `passed`, `held`, `warned`, `failed`, `unevaluated`, of each day's newest run.
+
+    `held` are row checks that sent rows to quarantine, as they should; `failed` are table checks that stop a run.
+    """
     if not facts.has("quality.check_results", *_CHECKS):
         return []
     return facts.rows(
@@ -227,7 +232,10 @@ def check_trend(facts: Facts) -> list[Row]:
         select load_date as period,
             count(*) filter (evaluated and success) as passed,
             count(*) filter (evaluated and not success and severity = 'warn') as warned,
-            count(*) filter (evaluated and not success and severity is distinct from 'warn') as failed,
+            count(*) filter (evaluated and not success and severity is distinct from 'warn' and level = 'row') as held,
+            count(*) filter (
+                evaluated and not success and severity is distinct from 'warn' and level is distinct from 'row'
+            ) as failed,
             count(*) filter (not coalesce(evaluated, false)) as unevaluated
         from latest_results where load_date is not null group by load_date order by load_date
         """
@@ -243,11 +251,13 @@ def open_checks(facts: Facts, limit: int = 15) -> list[Row]:
         + """
         select table_name, expectation, column_name,
             case when not coalesce(evaluated, false) then 'could not be evaluated'
-                when severity = 'warn' then 'warning' else 'failed' end as outcome,
+                when severity = 'warn' then 'warning'
+                when level = 'row' then 'held rows back'
+                else 'failed' end as outcome,
             unexpected_count, element_count
         from latest_results
         where load_date = (select max(load_date) from latest_results) and not (coalesce(evaluated, false) and success)
-        order by severity = 'warn', unexpected_count desc nulls last, table_name, expectation, column_name
+        order by coalesce(evaluated, false), severity = 'warn', level = 'row', unexpected_count desc nulls last, table_name, expectation, column_name
         limit ?
         """,
         [limit],

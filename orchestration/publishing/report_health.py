@@ -8,7 +8,7 @@ from orchestration.publishing import report_charts as charts
 from orchestration.publishing import report_facts as figures
 from orchestration.publishing.report_facts import Facts, Row
 from orchestration.publishing.report_figure import Figure, Table, draw, drawable
-from orchestration.publishing.report_words import channel, day, money, number, percent, plural, readable
+from orchestration.publishing.report_words import channel, check_name, day, money, number, percent, plural, readable
 
 
 def check_trend(facts: Facts) -> Figure:
@@ -16,8 +16,8 @@ def check_trend(facts: Facts) -> Figure:
         "checks",
         "Checks per load date",
         "Every expectation that was validated for the day, in its newest run, by outcome.",
-        "Bars should be of one colour and of one height. A failed check that blocks keeps its stage from going on; fewer "
-        "checks than the day before mean that a table did not arrive.",
+        "A row check that held rows back did its work: the rows are in quarantine. A failed table check stops the stages "
+        "behind it. Fewer checks than the day before mean that a table did not arrive.",
         missing="Appears once a quality gate has run.",
     )
     found = figures.check_trend(facts)
@@ -27,15 +27,17 @@ def check_trend(facts: Facts) -> Figure:
         {
             **row,
             "label": day(row["period"]),
-            "about": f"{day(row['period'])}: {number(row['passed'])} passed, {plural(row['warned'], 'warning')}, "
+            "about": f"{day(row['period'])}: {number(row['passed'])} passed, {number(row['held'])} held rows back, "
+            f"{plural(row['warned'], 'warning')}, "
             f"{number(row['failed'])} failed, {number(row['unevaluated'])} could not be evaluated",
         }
         for row in found[-62:]
     ]
     series = [
         ("failed", "Failed", charts.BAD),
-        ("warned", "Warning", charts.WARN),
         ("unevaluated", "Not evaluated", charts.MUTED),
+        ("held", "Held rows back", charts.WARN),
+        ("warned", "Warning", charts.SOFT),
         ("passed", "Passed", charts.GOOD),
     ]
     used = [entry for entry in series if entry[0] == "passed" or any(row[entry[0]] for row in rows)]
@@ -43,8 +45,11 @@ def check_trend(facts: Facts) -> Figure:
         figure,
         lambda: charts.over_time(drawable(rows), used, width=charts.HALF, y_title="Checks"),
         Table(
-            ("Load date", "Passed", "Warnings", "Failed", "Not evaluated"),
-            [(r["label"], *(number(r[name]) for name in ("passed", "warned", "failed", "unevaluated"))) for r in rows],
+            ("Load date", "Passed", "Held rows back", "Warnings", "Failed", "Not evaluated"),
+            [
+                (r["label"], *(number(r[name]) for name in ("passed", "held", "warned", "failed", "unevaluated")))
+                for r in rows
+            ],
         ),
     )
 
@@ -110,7 +115,7 @@ def open_checks(facts: Facts) -> Figure:
         [
             (
                 r["table_name"] or "",
-                readable(r["expectation"] or ""),
+                check_name(r["expectation"] or ""),
                 r["column_name"] or "",
                 r["outcome"],
                 number(r["unexpected_count"]),
@@ -192,7 +197,7 @@ def consent(facts: Facts) -> Figure:
     figure = Figure(
         "consent-by-purpose",
         "Consent by purpose and channel",
-        "Of all customers, how many allowed a use of their data, withdrew it, or were never asked.",
+        "Of all customers, how many allowed a use of their data, withdrew it, or gave no answer.",
         "Only people who granted may be contacted. No answer counts as no.",
         missing="Appears once a source delivers consent.",
         wide=True,

@@ -53,9 +53,15 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
+def check_name(expectation: str) -> str:
+    """`expect_column_values_to_not_be_null:email` as `Not null`; the column stands beside it."""
+    name = expectation.split(":", 1)[0].removeprefix("expect_").removeprefix("column_values_to_")
+    return readable(name.removeprefix("be_").replace("not_be_", "not_", 1))
+
+
 def readable(identifier: str) -> str:
     """`at_risk` as `At risk`."""
-    text = identifier.removeprefix("expect_").replace("_", " ").strip()
+    text = identifier.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
 
 

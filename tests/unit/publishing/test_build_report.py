@@ -10,7 +10,16 @@ import pytest
 
 from orchestration.publishing import PublishingError, build_report
 from orchestration.publishing.report_facts import Facts, by_period, check_trend, grain_for, quarantined
-from orchestration.publishing.report_words import listed, money, percent, plural, readable, short_money, with_code
+from orchestration.publishing.report_words import (
+    check_name,
+    listed,
+    money,
+    percent,
+    plural,
+    readable,
+    short_money,
+    with_code,
+)
 from tests.fixtures.company import build_company
 
 CHARTS = {
@@ -188,15 +197,16 @@ def test_a_table_checked_again_counts_once() -> None:
             create schema quality;
             create table quality.check_results as
             select * from (values
-                ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.crm', 'e1', 'x', 'block', false, true),
-                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e1', 'x', 'block', true, true),
-                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e2', 'x', 'warn', false, true),
-                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e3', 'x', 'block', false, false),
-                ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.shop', 'e1', 'x', 'block', true, true)
-            ) as t(run_id, load_date, checked_at, table_name, expectation, column_name, severity, success, evaluated)
+                ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.crm', 'e1', 'x', 'table', 'block', false, true),
+                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e1', 'x', 'table', 'block', true, true),
+                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e2', 'x', 'table', 'warn', false, true),
+                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e4', 'x', 'row', 'block', false, true),
+                ('b', date '2026-01-05', timestamp '2026-01-05 07:00:00', 'raw.crm', 'e3', 'x', 'table', 'block', false, false),
+                ('a', date '2026-01-05', timestamp '2026-01-05 06:00:00', 'raw.shop', 'e1', 'x', 'table', 'block', true, true)
+            ) as t(run_id, load_date, checked_at, table_name, expectation, column_name, level, severity, success, evaluated)
         """)
         assert check_trend(Facts(connection)) == [
-            {"period": date(2026, 1, 5), "passed": 2, "warned": 1, "failed": 0, "unevaluated": 1}
+            {"period": date(2026, 1, 5), "passed": 2, "warned": 1, "held": 1, "failed": 0, "unevaluated": 1}
         ]
 
 
@@ -255,5 +265,7 @@ def test_words() -> None:
     assert short_money(2_340_000, "EUR") == "€2.3 m"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([]) == ""
+    assert check_name("expect_column_values_to_not_be_null:email") == "Not null"
+    assert check_name("unique_key") == "Unique key"
     assert readable("at_risk") == "At risk"
     assert with_code("run `kindred <x>` now") == "run <code>kindred &lt;x&gt;</code> now"
