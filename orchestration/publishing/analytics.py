@@ -6,7 +6,7 @@ privacy words (`columns.py`), tokens (`orchestration.privacy.pseudonyms`), atomi
 The tables' contents depend on the working tables and the secret alone: rows are sorted by all their published columns,
 which also keeps the working file's row order from telling anything. What depends on the run (its id, the time of
 publishing) stands in the schema `meta` only. Two files of equal contents still differ in bytes: DuckDB gives every file
-a random identifier in its header.
+an identifier of its own, and lays out blocks in the order in which its threads finish them.
 """
 
 import hashlib

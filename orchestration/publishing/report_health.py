@@ -59,7 +59,7 @@ def quarantined(facts: Facts) -> Figure:
         "quarantined",
         "Rows held back",
         "Rows in quarantine by load date and table. Each waits there with the check that it failed, and can be mended and replayed.",
-        "A day or a table that stands out usually means that a source changed its format. `kindred quarantine` lists the rows.",
+        "A day or a table that stands out usually means that a source changed its format. The tables of schema `quarantine` name each row and why.",
         missing="No row is in quarantine.",
     )
     found = figures.quarantined(facts)
