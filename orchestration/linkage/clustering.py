@@ -126,16 +126,27 @@ def _edges(con: duckdb.DuckDBPyConnection, ids: pa.Array, edges: str, judgements
 def _weight_sql(columns: set[str]) -> str:
     """SQL: the weight of an edge; hard contradictions count as certain non-matches.
 
-    Two birth dates with two first names, or two national ids with either, are two people,
-    whatever else agrees.
+    Two national ids with two birth dates or two first names are two people, whatever else
+    agrees; so are two birth dates with two first names that share no identifier.
     """
     differs = {
         name: f"{quoted('gamma_' + name)} = 0"
         for name in ("given_name", "birth_date", "national_id")
         if f"gamma_{name}" in columns
     }
-    pairs = [("birth_date", "given_name"), ("national_id", "birth_date"), ("national_id", "given_name")]
-    tests = [f"({differs[a]} and {differs[b]})" for a, b in pairs if a in differs and b in differs]
+    shared = [
+        f"{quoted('gamma_' + name)} > 0" for name in ("national_id", "email", "phone") if f"gamma_{name}" in columns
+    ]
+    tests = []
+    if "national_id" in differs:
+        tests += [
+            f"({differs['national_id']} and {differs[other]})"
+            for other in ("birth_date", "given_name")
+            if other in differs
+        ]
+    if "birth_date" in differs and "given_name" in differs:
+        unless = f" and not ({' or '.join(shared)})" if shared else ""
+        tests.append(f"({differs['birth_date']} and {differs['given_name']}{unless})")
     if not tests:
         return "match_weight"
     return f"case when {' or '.join(tests)} then least(match_weight, {-CERTAIN}) else match_weight end"

@@ -45,7 +45,7 @@ class Comparison:
 
     A pair's outcome is a number in Splink's manner: -1 when a side is missing, 0 for `else`,
     `len(levels) - 1` for the first level. `trust` is how many pairs' worth of say the documented
-    `m` keeps for each matching pair seen; a pair whose records both have `unless` skips it.
+    `m` keeps for each matching pair seen; a pair for which `unless` (SQL) is true skips it.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Comparison:
         left, right = column[:-1] + '_l"', column[:-1] + '_r"'
         missing = f"{left} is null or {right} is null"
         if self.unless:
-            missing += f" or ({self.unless}_l is not null and {self.unless}_r is not null)"
+            missing += f" or ({self.unless})"
         return missing
 
 

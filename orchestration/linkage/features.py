@@ -305,6 +305,7 @@ def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
             birth_month != 1 or birth_day != 1 as birth_precise,
             case when birth_month is null or birth_day is null then birth_year end
                 as birth_year_only,
+            house || ' ' || street as address,
             string_split(full_name, ' ') as full_name_words,
             least(given, family) || ' ' || greatest(given, family) as given_family_swapped,
             case

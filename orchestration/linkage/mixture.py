@@ -33,17 +33,29 @@ _PRIOR_PAIRS = 40.0
 _PRIOR_SHARE = 0.3
 _STRANGER_PRIOR_PAIRS = 1.0
 _TINY = 1e-12
+# Estimation ends when no kind that has this many pairs changes its share by more than this part.
+_ALIVE_PAIRS = 20.0
+_SETTLED = 2e-3
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of pair. `agree` and `disagree` name the comparisons that are free in it."""
+    """One kind of pair; `agree`, `disagree` and `free` name comparisons with their own levels.
+
+    They differ in where those start and how firmly they are held there (see mixture.yaml).
+    """
 
     name: str
     same: bool
     agree: frozenset[str]
     disagree: frozenset[str]
+    free: frozenset[str] = frozenset()
     at_most: float = 1.0
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The comparisons whose levels belong to this kind alone."""
+        return self.agree | self.disagree | self.free
 
 
 @dataclass(frozen=True)
@@ -100,8 +112,11 @@ def choose_kinds(names: Sequence[str]) -> tuple[Kind, ...]:
             same=bool(entry["same"]),
             agree=frozenset(entry.get("agree", ())) & frozenset(names),
             disagree=frozenset(entry.get("disagree", ())) & frozenset(names),
+            free=frozenset(entry.get("free", ())) & frozenset(names),
             at_most=float(entry.get("at_most", 1.0)),
         )
+        if entry.get("needs", names[0] if names else "") not in (*names, ""):
+            continue
         shape = (kind.same, kind.agree, kind.disagree)
         plain = not entry.get("agree") and not entry.get("disagree")
         if shape in seen or (not plain and not kind.agree and not kind.disagree):
@@ -118,7 +133,7 @@ def estimate(
     outcomes: NDArray[np.int64],
     pairs: NDArray[np.float64],
     expected_matches: float,
-    iterations: int = 200,
+    iterations: int = 80,
 ) -> Mixture:
     """Expectation maximisation over outcome patterns.
 
@@ -136,7 +151,7 @@ def estimate(
     )
     blocks = [slice(o, o + s) for o, s in zip(offsets, sizes, strict=True)]
     u_start = _normalised(pairs @ onehot + m_default * _STRANGER_PRIOR_PAIRS, blocks)
-    strangers = next(i for i, k in enumerate(kinds) if not k.same and not k.agree and not k.disagree)
+    strangers = next(i for i, k in enumerate(kinds) if not k.same and not k.own)
     prior = _priors(kinds, comparisons, blocks, m_default, u_start)
     levels = prior.copy()
     different = [i for i, kind in enumerate(kinds) if not kind.same and i != strangers]
@@ -161,9 +176,10 @@ def estimate(
         share /= share.sum()
         counts = weighted.T @ onehot
         levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_start)
-        change = np.inf if previous is None else np.abs(np.log(share) - previous).max()
+        alive = share * total > _ALIVE_PAIRS
+        settled = previous is not None and np.all(np.abs(np.log(share) - previous)[alive] < _SETTLED)
         previous = np.log(share)
-        if change < 1e-3:
+        if settled:
             break
     return Mixture(kinds=kinds, offsets=offsets, share=share, levels=levels)
 
@@ -181,7 +197,7 @@ def _priors(
         for comparison, block in zip(comparisons, blocks, strict=True):
             if comparison.name in kind.agree:
                 row[block] = m_default[block]
-            elif comparison.name in kind.disagree:
+            elif comparison.name in kind.disagree or comparison.name in kind.free:
                 row[block] = u_start[block]
         rows.append(row)
     return np.maximum(np.array(rows), _TINY)
@@ -201,11 +217,7 @@ def _maximise(
     for comparison, block in zip(comparisons, blocks, strict=True):
         name = comparison.name
         for is_same in (True, False):
-            tied = [
-                i
-                for i, kind in enumerate(kinds)
-                if kind.same == is_same and name not in kind.agree and name not in kind.disagree
-            ]
+            tied = [i for i, kind in enumerate(kinds) if kind.same == is_same and name not in kind.own]
             if not tied:
                 continue
             pool = counts[tied, block].sum(axis=0) if is_same else counts[strangers, block]
@@ -215,8 +227,9 @@ def _maximise(
             pooled = pool + trust * prior[tied[0], block]
             levels[tied, block] = pooled / pooled.sum()
         for i, kind in enumerate(kinds):
-            if name in kind.agree or name in kind.disagree:
-                trust = _PRIOR_PAIRS + _PRIOR_SHARE * counts[i, block].sum()
+            if name in kind.own:
+                share = 0.0 if name in kind.free else _PRIOR_SHARE
+                trust = _PRIOR_PAIRS + share * counts[i, block].sum()
                 own = counts[i, block] + trust * prior[i, block]
                 levels[i, block] = own / own.sum()
     return np.maximum(levels, _TINY)

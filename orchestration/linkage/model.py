@@ -100,6 +100,7 @@ class LinkageModel:
                     "same": kind.same,
                     "agree": sorted(kind.agree),
                     "disagree": sorted(kind.disagree),
+                    "free": sorted(kind.free),
                     "share": float(share),
                     "levels": [float(value) for value in levels],
                 }
@@ -128,7 +129,10 @@ class LinkageModel:
             comparisons=comparisons,
             classes=ValueClasses(**content["value_classes"]),
             mixture=Mixture(
-                kinds=tuple(Kind(k["name"], k["same"], frozenset(k["agree"]), frozenset(k["disagree"])) for k in kinds),
+                kinds=tuple(
+                    Kind(k["name"], k["same"], frozenset(k["agree"]), frozenset(k["disagree"]), frozenset(k["free"]))
+                    for k in kinds
+                ),
                 offsets=tuple(sum(sizes[:position]) for position in range(len(sizes))),
                 share=np.array([k["share"] for k in kinds]),
                 levels=np.array([k["levels"] for k in kinds]).reshape(len(kinds), sum(sizes)),
