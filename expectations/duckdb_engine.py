@@ -79,7 +79,12 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         runtime_configuration: dict[str, Any] | None = None,
     ) -> dict[Any, Any]:
         """Compute metrics as Great Expectations does, and remember them for `value_of`."""
-        resolved = super().resolve_metrics(metrics_to_resolve, metrics, runtime_configuration)
+        try:
+            resolved = super().resolve_metrics(metrics_to_resolve, metrics, runtime_configuration)
+        except Exception:
+            # Great Expectations tries a failed metric again, and DuckDB would answer only that the transaction is aborted.
+            self.rollback()
+            raise
         self._values.update(resolved)
         return resolved
 

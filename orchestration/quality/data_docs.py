@@ -32,6 +32,7 @@ _FOOTER = re.compile(r"<footer\b[^>]*>.*?</footer\s*>", re.DOTALL | re.IGNORECAS
 _SUITE_LINK = re.compile(r"(<a\b[^>]*\b)href=([\"'])[^\"']*expectations/[^\"']*\2", re.IGNORECASE)
 # A script would fill the table of the index.
 _INDEX_TABLE = re.compile(r"<table\b[^>]*ge-index-page-validation-results-table[^>]*>\s*</table>", re.IGNORECASE)
+_STATIC = re.compile(r"\b(href=|src=)([\"'])(?:\.\./)*static/")
 _EXTERNAL_ANCHOR = re.compile(r"(<a\b[^>]*\b)href=([\"'])(?:https?:)?//[^\"']*\2", re.IGNORECASE)
 
 
@@ -159,6 +160,8 @@ def _self_contained_page(html: str, style: str, to_root: str) -> str:
     html = _EXTERNAL_LINK.sub("", html)
     html = _EXTERNAL_IMAGE.sub(rf"\1\2{to_root}static/images/logo-long.png\2", html)
     html = _EXTERNAL_ANCHOR.sub(r"\1", html)
+    # Great Expectations counts one folder too few when a table's name has a schema.
+    html = _STATIC.sub(rf"\1\2{to_root}static/", html)
     html = _without_external_styles(html)
     return html.replace("</head>", f"<style>\n{style}</style>\n</head>", 1)
 

@@ -183,8 +183,8 @@ def _document(
                 "result": result,
                 "exception_info": {
                     "raised_exception": not check.evaluated,
-                    "exception_message": answer.error,
-                    "exception_traceback": None,
+                    "exception_message": answer.error or "",
+                    "exception_traceback": "",
                 },
                 "meta": {},
             }

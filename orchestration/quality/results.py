@@ -77,8 +77,13 @@ class GateResult:
         failed = [check for check in self.checks if not check.success]
         return tuple(sorted(failed, key=lambda check: (not check.blocks, check.level != "table", check.expectation)))
 
-    def summary(self) -> str:
-        """What happened, for people: the verdict, each check that failed, and on which rows."""
+    def summary(self, *, with_values: bool = True) -> str:
+        """What happened, for people: the verdict, each check that failed, and on which rows.
+
+        Args:
+            with_values: whether to show the values that failed. They may be personal: leave them out of whatever is kept
+                or sent, such as logs and notifications.
+        """
         blocking = sum(check.blocks for check in self.checks)
         verdict = "passed" if self.passed else f"blocked by {blocking} check{'s' if blocking != 1 else ''}"
         lines = [
@@ -89,16 +94,20 @@ class GateResult:
             mark = "BLOCKS" if check.blocks else ("warns" if check.severity == "warn" else "holds rows back")
             lines.append(f"  [{mark}] {check.expectation}: {check.message}")
             rows = [row for row in self.failing_rows if row["check"] == check.expectation]
-            lines += [f"      {_describe_row(row)}" for row in rows[:5]]
+            lines += [f"      {_describe_row(row, with_values)}" for row in rows[:5]]
         named = {check.expectation for check in self.failed_checks}
         rest = [row for row in self.failing_rows if row["check"] not in named]
         if rest:
             lines.append("  held back before this check ran:")
-            lines += [f"      {row['check']}: {_describe_row(row)}" for row in rest[:5]]
+            lines += [f"      {row['check']}: {_describe_row(row, with_values)}" for row in rest[:5]]
         return "\n".join(lines)
 
 
-def _describe_row(row: Mapping[str, Any]) -> str:
-    place = f"{row['file']} row {row['row']}" if row.get("file") else f"key {row.get('key')}"
-    value = row.get("value")
-    return f"{place}: {row['column']} = {value!r}" if row.get("column") else f"{place}: {row.get('reason')}"
+def _describe_row(row: Mapping[str, Any], with_values: bool) -> str:
+    if row.get("file"):
+        place = f"{row['file']} row {row['row']}"
+    else:
+        place = f"key {row.get('key')}" if with_values else "a row"
+    if row.get("column"):
+        return f"{place}: {row['column']} = {row.get('value')!r}" if with_values else f"{place}: {row['column']}"
+    return f"{place}: {row.get('reason')}"

@@ -45,7 +45,12 @@ def _of(kind: str, column: str) -> str:
     return f"expect_column_{kind}:{column}"
 
 
-NOT_NULL, REGEX, RANGE, SET = "values_to_not_be_null", "values_to_match_regex", "values_to_be_between", "values_to_be_in_set"
+NOT_NULL, REGEX, RANGE, SET = (
+    "values_to_not_be_null",
+    "values_to_match_regex",
+    "values_to_be_between",
+    "values_to_be_in_set",
+)
 ORDER, EVENT, ANSWER, KEY = "order_id = 'o7'", "event_id = 'e7'", "consent_event_id = 'c7'", "cus_00000000000000000107"
 GIVEN = "cus_00000000000000000125"
 
@@ -60,7 +65,11 @@ BREAKS = [
         "records_without_person",
         f"update {RECORDS} set given_name = null, family_name = null, email = null, phone = null, street = null",
     ),
-    Break(RECORDS, "hot_email_share", f"update {RECORDS} set email = 'noreply@shop.example' where source_record_id < '120'"),
+    Break(
+        RECORDS,
+        "hot_email_share",
+        f"update {RECORDS} set email = 'noreply@shop.example' where source_record_id < '120'",
+    ),
     Break(
         RECORDS,
         "stale_sources",
@@ -128,7 +137,9 @@ BREAKS = [
     Break(GOLDEN, "customers_lost", f"delete from {GOLDEN} where {CUSTOMER}"),
     Break(GOLDEN, "values_lost", f"update {GOLDEN} set email = null where customer_id < 'cus_00000000000000000110'"),
     Break(
-        GOLDEN, "customers_per_email", f"update {GOLDEN} set email = 'a@b.com' where customer_id < 'cus_00000000000000000112'"
+        GOLDEN,
+        "customers_per_email",
+        f"update {GOLDEN} set email = 'a@b.com' where customer_id < 'cus_00000000000000000112'",
     ),
     _set(DIM, "counts_are_sound", "source_count = 0, sources = ''", CUSTOMER, KEY),
     _set(DIM, "sources_are_listed", "sources = 'crm,shop'", CUSTOMER, KEY),
@@ -162,7 +173,11 @@ BREAKS = [
     _set(C360, "order_dates_are_in_order", "last_order_date = '2020-01-01'", CUSTOMER, KEY),
     _set(C360, "revenue_is_not_negative", "revenue = -revenue", CUSTOMER, KEY),
     Break(C360, "email_marketing_allowed_without_consent", f"update {C360} set email_marketing_allowed = true"),
-    Break(C360, "sms_marketing_allowed_without_consent", f"update {C360} set sms_marketing_allowed = true where {CUSTOMER}"),
+    Break(
+        C360,
+        "sms_marketing_allowed_without_consent",
+        f"update {C360} set sms_marketing_allowed = true where {CUSTOMER}",
+    ),
     Break(C360, "customers_lost", f"delete from {C360} where {CUSTOMER}"),
     Break(C360, "revenue_reconciles", f"update {C360} set revenue = revenue + 1 where {CUSTOMER}"),
 ]
