@@ -8,12 +8,6 @@ contacts as (
 
 ),
 
-country_names as (
-
-    select * from {{ ref('country_names') }}
-
-),
-
 latest_contacts as (
 
     {{ latest_delta('contacts', 'contact_id', 'updated_at') }}
@@ -38,14 +32,12 @@ records as (
         contacts.city,
         contacts.state as region,
         contacts.postal_code as postcode,
-        {{ country_code('contacts.country') }} as country,
+        contacts.country,
         contacts.national_id,
         contacts.updated_at,
         contacts._load_date as load_date,
         contacts.first_load_date
     from latest_contacts as contacts
-    left join country_names
-        on {{ country_name_key('contacts.country') }} = country_names.name
 
 )
 

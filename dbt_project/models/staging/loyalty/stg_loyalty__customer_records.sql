@@ -8,12 +8,6 @@ members as (
 
 ),
 
-country_names as (
-
-    select * from {{ ref('country_names') }}
-
-),
-
 -- Points and tier move daily without anybody having looked at the person's data.
 latest_members as (
 
@@ -42,14 +36,12 @@ records as (
         members.town as city,
         cast(null as string) as region,
         members.postcode,
-        {{ country_code('members.country') }} as country,
+        members.country,
         cast(null as string) as national_id,
         cast(coalesce(members.changed_on, members.join_date, members.first_load_date) as timestamp) as updated_at,
         members._load_date as load_date,
         members.first_load_date
     from latest_members as members
-    left join country_names
-        on {{ country_name_key('members.country') }} = country_names.name
 
 )
 

@@ -8,12 +8,6 @@ subscribers as (
 
 ),
 
-country_names as (
-
-    select * from {{ ref('country_names') }}
-
-),
-
 latest_subscribers as (
 
     {{ latest_delta('subscribers', 'subscriber_id', 'changed_at') }}
@@ -47,14 +41,12 @@ records as (
         cast(null as string) as city,
         cast(null as string) as region,
         cast(null as string) as postcode,
-        {{ country_code('subscribers.country') }} as country,
+        subscribers.country,
         cast(null as string) as national_id,
         subscribers.changed_at as updated_at,
         subscribers._load_date as load_date,
         subscribers.first_load_date
     from named_subscribers as subscribers
-    left join country_names
-        on {{ country_name_key('subscribers.country') }} = country_names.name
 
 )
 

@@ -8,12 +8,6 @@ customers as (
 
 ),
 
-country_names as (
-
-    select * from {{ ref('country_names') }}
-
-),
-
 latest_customers as (
 
     {{ latest_delta('customers', 'customer_id', 'updated_at') }}
@@ -38,14 +32,12 @@ records as (
         customers.town as city,
         customers.county as region,
         customers.zip as postcode,
-        {{ country_code('customers.country_code') }} as country,
+        customers.country_code as country,
         cast(null as string) as national_id,
         customers.updated_at,
         customers._load_date as load_date,
         customers.first_load_date
     from latest_customers as customers
-    left join country_names
-        on {{ country_name_key('customers.country_code') }} = country_names.name
 
 )
 

@@ -8,12 +8,6 @@ profiles as (
 
 ),
 
-country_names as (
-
-    select * from {{ ref('country_names') }}
-
-),
-
 latest_profiles as (
 
     {{ latest_delta('profiles', 'profile_id', 'updated_at') }}
@@ -47,14 +41,12 @@ records as (
         profiles.location_city as city,
         cast(null as string) as region,
         cast(null as string) as postcode,
-        {{ country_code('profiles.location_country') }} as country,
+        profiles.location_country as country,
         cast(null as string) as national_id,
         profiles.updated_at,
         profiles._load_date as load_date,
         profiles.first_load_date
     from named_profiles as profiles
-    left join country_names
-        on {{ country_name_key('profiles.location_country') }} = country_names.name
 
 )
 
