@@ -19,6 +19,7 @@ from orchestration.doctor import Finding, Verdict
 
 if TYPE_CHECKING:
     from orchestration.linkage import ClusterScores
+    from orchestration.sample import SampleSummary
     from orchestration.status import RunStatus
 
 console = Console()

@@ -25,6 +25,11 @@ telemetry:
 concurrency:
   runs:
     max_concurrent_runs: 1
+event_log_storage:
+  module: orchestration.defs.event_log
+  class: PooledSqliteEventLogStorage
+  config:
+    base_dir: {home}/history
 """
 
 
@@ -86,7 +91,7 @@ class Project:
         home.mkdir(parents=True, exist_ok=True)
         config = home / "dagster.yaml"
         if not config.exists():
-            config.write_text(_DAGSTER_YAML, encoding="utf-8")
+            config.write_text(_DAGSTER_YAML.format(home=home), encoding="utf-8")
         os.environ["DAGSTER_HOME"] = str(home)
         os.environ["KINDRED_DATA"] = str(self.settings.data)
         os.environ["KINDRED_CONTRACTS"] = str(self.settings.contracts)

@@ -63,9 +63,12 @@ def _uv() -> list[str] | None:
         file.write(re.sub(r"^\s+#.*\n", "", block.group(), flags=re.MULTILINE))
         file.flush()
         pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        if subprocess.run([*pip, "--require-hashes", "-r", file.name], check=False, capture_output=True).returncode != 0:
+        if (
+            subprocess.run([*pip, "--require-hashes", "-r", file.name], check=False, capture_output=True).returncode
+            != 0
+        ):
             return None
-    return [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(PYTHON)]
+    return [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
 
 
 if __name__ == "__main__":
