@@ -158,20 +158,13 @@ def hold_back(
     """Move the rows of the collected failures to quarantine: an entry for each row and check, and out of the table.
 
     A table that is rebuilt as a whole (`whole_table`) shows its bad rows again each time. An entry that stands already,
-    same key, check and value, then stays as it was, with its first load date; entries of rows that are in the table and
-    no longer fail are dropped, for they were mended.
+    same key, check and value, then stays as it was, with its first load date; entries that no longer fail are dropped.
     """
     relation = quarantine_relation(batch.table)
     holding = [failure for failure in failures if failure.holds_back]
     con.execute(f"create or replace temp table {_ENTRIES} as {_entries_sql(batch, holding)}")
     if whole_table:
-        con.execute(
-            f"""
-            delete from {relation} as entry
-            where entry.row_key in (select {batch.row_key} from {batch.view} as batch)
-                and not exists ({_same_entry("entry")})
-            """
-        )
+        _drop_mended(con, batch, relation)
         con.execute(f"delete from {_ENTRIES} as new where exists ({_same_entry('new', relation)})")
     con.execute(
         f"""
@@ -192,6 +185,19 @@ def hold_back(
         )
     con.execute(f"drop table {_ENTRIES}")
     con.execute(f"drop table {_FAILURES}")
+
+
+def _drop_mended(con: "duckdb.DuckDBPyConnection", batch: Batch, relation: str) -> None:
+    """Drop entries that a rebuilt table no longer shows: the row was mended, or is gone.
+
+    A row in quarantine is in the table again only when the table was made anew. When none is, the gate runs again over the
+    same table, from which it took the rows itself, and the entries stand.
+    """
+    rebuilt = con.execute(
+        f"select exists (select 1 from {relation} where row_key in (select {batch.row_key} from {batch.view} as batch))"
+    ).fetchall()[0][0]
+    if rebuilt:
+        con.execute(f"delete from {relation} as entry where not exists ({_same_entry('entry')})")
 
 
 def sample_failures(

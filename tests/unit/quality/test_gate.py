@@ -332,30 +332,30 @@ def test_afterwards_the_file_can_be_opened_with_any_configuration(warehouse: Pat
 
 
 def test_a_table_made_anew_shows_its_bad_rows_once(tmp_path: Path) -> None:
-    """A derived table is rebuilt whole each day: the same bad row stays one entry, and goes when it was mended."""
+    """A derived table is rebuilt whole each day: the same bad row stays one entry, and goes when it is mended or gone."""
     path = tmp_path / "warehouse.duckdb"
     gated = GatedTable(
         "storage", "marts", "fct_interactions", ("interaction_id",), "expectations.suites.fct_interactions"
     )
     build = """
         create schema if not exists integration; create schema if not exists resolution; create schema if not exists marts;
-        create or replace table integration.int_customer_events as select 'e' || i as event_id from range(30) as t(i);
+        create or replace table integration.int_customer_events as select 'e' || i as event_id from range({rows}) as t(i);
         create or replace table resolution.memberships as select 'r' as record_id;
         create or replace table marts.fct_interactions as
         select
             'e' || i as interaction_id, 'c' as customer_id, 'r' as record_id, 'a' as anonymous_id,
-            case when i <> 7 or {mended} then timestamp '2026-01-01' end as occurred_at
-        from range(30) as t(i)
+            case when i not in (7, 9) or {mended} then timestamp '2026-01-01' end as occurred_at
+        from range({rows}) as t(i)
     """
     results = []
-    for day, mended in ((5, "false"), (6, "false"), (7, "true")):
-        _query(path, build.format(mended=mended))
+    for day, mended, rows in ((5, "false", 9), (6, "false", 30), (7, "false", 9), (8, "true", 30)):
+        _query(path, build.format(mended=mended, rows=rows))
         results.append(run_gate(path, gated, RunContext(f"run-{day}", date(2026, 1, day))))
         if day == 6:
-            entries = _query(path, "select load_date, run_id, row_key from quarantine.fct_interactions")
-            assert entries == [(DAY, "run-5", "e7")]
+            entries = _query(path, "select load_date, run_id, row_key from quarantine.fct_interactions order by all")
+            assert entries == [(DAY, "run-5", "e7"), (date(2026, 1, 6), "run-6", "e9")]
             again = run_gate(path, gated, RunContext("run-6b", date(2026, 1, day)))
-            assert (again.passed, again.quarantined) == (True, 1)
+            assert (again.passed, again.quarantined) == (True, 2)
 
-    assert [result.quarantined for result in results] == [1, 1, 0]
+    assert [result.quarantined for result in results] == [1, 2, 1, 0]
     assert all(result.passed for result in results)
