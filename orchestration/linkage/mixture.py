@@ -132,13 +132,16 @@ def estimate(
     comparisons: Sequence[Comparison],
     outcomes: NDArray[np.int64],
     pairs: NDArray[np.float64],
+    outside: NDArray[np.bool_],
     expected_matches: float,
     iterations: int = 80,
 ) -> Mixture:
     """Expectation maximisation over outcome patterns.
 
     `outcomes` is patterns by comparisons (-1 missing), `pairs` how many of all pairs of records
-    each pattern stands for; `expected_matches` is where the search for the number of matching
+    each pattern stands for, and `outside` marks patterns of pairs that no blocking key proposes:
+    they are taken as different people, since each pair of that sample stands for thousands, and a
+    chance likeness among them would count as thousands of matches. `expected_matches` is where the search for the number of matching
     pairs starts.
     """
     kinds = choose_kinds([comparison.name for comparison in comparisons])
@@ -165,8 +168,9 @@ def estimate(
     share[strangers] = max(1.0 - share.sum(), 0.1)
     share /= share.sum()
     previous = None
+    barred = np.outer(outside, [kind.same for kind in kinds]) * -1e6
     for _ in range(iterations):
-        joint = onehot @ np.log(levels).T + np.log(share)
+        joint = onehot @ np.log(levels).T + np.log(share) + barred
         top = joint.max(axis=1, keepdims=True)
         likelihood = np.exp(joint - top)
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]

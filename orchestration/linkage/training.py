@@ -56,12 +56,12 @@ def train(
         keys = choose_keys(work, features.extras)
         folded = fold_identical(work)
         reports = make_pairs(work, keys, budget or Budget())
-        patterns, pairs = _patterns(work, comparisons, features.records, seed)
+        patterns, pairs, outside = _patterns(work, comparisons, features.records, seed)
     finally:
         work.close()
-    mixture = _rounded(estimate(comparisons, patterns, pairs, expected_matches=0.3 * features.records))
+    mixture = _rounded(estimate(comparisons, patterns, pairs, outside, expected_matches=0.3 * features.records))
     weights = mixture.weight(patterns)
-    threshold, expected = choose_threshold(weights, pairs)
+    threshold, expected = choose_threshold(weights[~outside], pairs[~outside])
     report: dict[str, Any] = {
         "seed": seed,
         "records": features.records,
@@ -88,11 +88,12 @@ def _patterns(
     comparisons: tuple[Comparison, ...],
     records: int,
     seed: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
     """Patterns that stand for all pairs of the records, each with its number of pairs.
 
     Candidate pairs are counted (or sampled when there are many); the others, nearly all of
-    strangers, by a random sample; identical records by their own pattern.
+    strangers, by a random sample (marked in the third array); identical records by their own
+    pattern.
     """
     candidates = scalar_int(con, f"select count(*) from {PAIRS}")
     kept = scalar_int(con, f"select count(*) from {FEATURES}")
@@ -111,6 +112,8 @@ def _patterns(
         select representative, representative, count(*) from {IDENTICAL} group by all
         """
     )
+    patterns, weights = count_patterns(con, comparisons, "compared_pairs")
+    inside = len(patterns)
     others = everything - candidates
     if others > 0:
         con.execute(
@@ -143,11 +146,12 @@ def _patterns(
             """
         )
         drawn = scalar_int(con, "select count(*) from random_pairs")
-        con.execute(
-            "insert into compared_pairs select l, r, ? from random_pairs",
-            [others / max(1, drawn)],
-        )
-    return count_patterns(con, comparisons, "compared_pairs")
+        con.execute(f"alter table random_pairs add column weight double default {others / max(1, drawn)}")
+        random_patterns, random_weights = count_patterns(con, comparisons, "random_pairs")
+        patterns = np.vstack([patterns, random_patterns])
+        weights = np.concatenate([weights, random_weights])
+    outside = np.arange(len(patterns)) >= inside
+    return patterns, weights, outside
 
 
 def choose_threshold(weights: NDArray[np.float64], pairs: NDArray[np.float64]) -> tuple[float, dict[str, float]]:
