@@ -176,8 +176,10 @@ def partition(
     order = np.argsort(component[chosen], kind="stable")
     left, right, weight = left[chosen][order], right[chosen][order], weight[chosen][order]
     component = component[chosen][order]
-    starts = np.flatnonzero(np.r_[True, component[1:] != component[:-1]]) if len(component) else []
-    for start, end in zip(starts, [*starts[1:], len(component)], strict=True):
+    if not len(component):
+        return labels
+    starts = np.flatnonzero(np.r_[True, component[1:] != component[:-1]])
+    for start, end in zip(starts, np.r_[starts[1:], len(component)], strict=True):
         _split(labels, left[start:end], right[start:end], weight[start:end], threshold)
     return labels
 
@@ -211,10 +213,10 @@ def _split(
     """Average linkage inside one component; writes the parts into `labels`."""
     members = np.unique(np.concatenate([left, right]))
     count = len(members)
-    l, r = np.searchsorted(members, left), np.searchsorted(members, right)
+    rows, columns = np.searchsorted(members, left), np.searchsorted(members, right)
     clipped = np.where(np.abs(weight) >= 1e3, weight, np.clip(weight, -CERTAIN, CERTAIN))
     total = np.full((count, count), UNKNOWN)
-    total[l, r] = total[r, l] = clipped
+    total[rows, columns] = total[columns, rows] = clipped
     np.fill_diagonal(total, 0.0)
     size = np.ones(count)
     average = total.copy()

@@ -28,6 +28,7 @@ FREQUENCIES = "value_classes"
 _COMMONEST_BITS = 5
 _CLASS_BITS = 2
 _LAST_CLASS = 5
+_HANDFUL = 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Comparison:
     levels: tuple[Level, ...]
     trust: float = 0.1
     unless: str = ""
+    u_else: float = 0.985
 
     def level_of(self, outcome: int) -> Level | None:
         """The level with this outcome number, or None for -1 (missing)."""
@@ -116,7 +118,10 @@ def _specifications(extras: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def informative_columns(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> set[str]:
-    """The features that at least two records fill and that do not always say the same."""
+    """The features that at least two records fill and that do not always say the same.
+
+    In a handful of records a value that all share may still be telling: there, filled is enough.
+    """
     if not columns:
         return set()
     counts = ", ".join(
@@ -144,6 +149,7 @@ def choose_comparisons(
             levels=tuple(_levels(spec["levels"], classes, shares)),
             trust=float(spec.get("trust", 0.1)),
             unless=str(spec.get("unless", "")),
+            u_else=float(spec.get("u_else", 0.985)),
         )
         for spec in active
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -130,11 +130,11 @@ def _register_mapping(
     con: duckdb.DuckDBPyConnection,
     table: str,
     names: tuple[str, ...],
-    rows: list[tuple[str | None, ...]],
+    rows: Sequence[tuple[str | None, ...]],
 ) -> None:
     import pyarrow as pa
 
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in names]
+    columns: list[tuple[str | None, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in names]
     arrow = pa.table({name: pa.array(list(column), pa.string()) for name, column in zip(names, columns, strict=True)})
     con.register("mapping_arrow", arrow)
     con.execute(f"create or replace table {table} as select * from mapping_arrow")

@@ -31,7 +31,7 @@ _PRIOR_PAIRS = 40.0
 # However many pairs there are, the starting point of a free comparison keeps this share of the
 # say, lest a kind drifts onto whatever else agrees often. Matches have a `trust` per comparison.
 _PRIOR_SHARE = 0.3
-_STRANGER_PRIOR_PAIRS = 1.0
+_STRANGER_PRIOR_PAIRS = 500.0
 _TINY = 1e-12
 # Estimation ends when no kind that has this many pairs changes its share by more than this part.
 _ALIVE_PAIRS = 20.0
@@ -153,7 +153,8 @@ def estimate(
         [np.array([level.m for level in c.levels[::-1]]) / sum(lv.m for lv in c.levels) for c in comparisons]
     )
     blocks = [slice(o, o + s) for o, s in zip(offsets, sizes, strict=True)]
-    u_start = _normalised(pairs @ onehot + m_default * _STRANGER_PRIOR_PAIRS, blocks)
+    u_default = np.concatenate([_u_default(comparison) for comparison in comparisons])
+    u_start = _normalised(pairs @ onehot + u_default * _STRANGER_PRIOR_PAIRS, blocks)
     strangers = next(i for i, k in enumerate(kinds) if not k.same and not k.own)
     prior = _priors(kinds, comparisons, blocks, m_default, u_start)
     levels = prior.copy()
@@ -179,13 +180,21 @@ def estimate(
             share[i] = min(share[i], kinds[i].at_most * share[same[0]])
         share /= share.sum()
         counts = weighted.T @ onehot
-        levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_start)
+        levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_default)
         alive = share * total > _ALIVE_PAIRS
         settled = previous is not None and np.all(np.abs(np.log(share) - previous)[alive] < _SETTLED)
         previous = np.log(share)
         if settled:
             break
     return Mixture(kinds=kinds, offsets=offsets, share=share, levels=levels)
+
+
+def _u_default(comparison: Comparison) -> NDArray[np.float64]:
+    """What random people show before any data is seen, by outcome number."""
+    count = len(comparison.levels)
+    some = np.full(count, (1.0 - comparison.u_else) / max(1, count - 1))
+    some[0] = comparison.u_else
+    return some
 
 
 def _priors(
@@ -214,7 +223,7 @@ def _maximise(
     counts: NDArray[np.float64],
     prior: NDArray[np.float64],
     strangers: int,
-    u_start: NDArray[np.float64],
+    u_default: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Level probabilities from expected counts: own where free, shared where not."""
     levels = np.empty_like(counts)
@@ -225,10 +234,10 @@ def _maximise(
             if not tied:
                 continue
             pool = counts[tied, block].sum(axis=0) if is_same else counts[strangers, block]
-            trust = _STRANGER_PRIOR_PAIRS
             if is_same:
-                trust = _PRIOR_PAIRS + comparison.trust * pool.sum()
-            pooled = pool + trust * prior[tied[0], block]
+                pooled = pool + (_PRIOR_PAIRS + comparison.trust * pool.sum()) * prior[tied[0], block]
+            else:
+                pooled = pool + _STRANGER_PRIOR_PAIRS * u_default[block]
             levels[tied, block] = pooled / pooled.sum()
         for i, kind in enumerate(kinds):
             if name in kind.own:

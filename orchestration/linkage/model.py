@@ -119,6 +119,7 @@ class LinkageModel:
                 levels=tuple(Level(**level) for level in entry["levels"]),
                 trust=entry["trust"],
                 unless=entry["unless"],
+                u_else=entry["u_else"],
             )
             for entry in content["comparisons"]
         )

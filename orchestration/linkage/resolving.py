@@ -117,7 +117,7 @@ def _read(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
 
     if not paths:
         raise LinkageError("no file was given; name at least one CSV, JSON Lines or Parquet file")
-    parts = []
+    parts: list[str] = []
     for path in paths:
         reader = _READERS.get(path.suffix.lower())
         if reader is None:

@@ -180,10 +180,6 @@ def _log_odds(probability: float) -> float:
     return float(np.log2(probability / (1 - probability)))
 
 
-def _log_odds(probability: float) -> float:
-    return float(np.log2(probability / (1 - probability)))
-
-
 def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *, everything: bool) -> str:
     """Have Splink compare the candidate pairs; returns the name of its table."""
     from splink import DuckDBAPI, Linker
