@@ -7,7 +7,7 @@ quarantine is written (see `quarantine`).
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,21 @@ def run_gate(warehouse: Path, gate: "GatedTable", run: RunContext, contract_tabl
     """
     with connect(warehouse) as con:
         return run_gate_on(con, gate, run, contract_table)
+
+
+def run_gates(
+    warehouse: Path, gated: Iterable[tuple["GatedTable", "Table | None"]], run: RunContext
+) -> Iterator[GateResult]:
+    """Run several gates in one opening of the file, which on small tables costs as much as a gate: otherwise as `run_gate`.
+
+    Args:
+        gated: each gate with the contract's table, for the raw ones.
+
+    The file is open until the last result has been taken.
+    """
+    with connect(warehouse) as con:
+        for gate, contract_table in gated:
+            yield run_gate_on(con, gate, run, contract_table)
 
 
 def run_gate_on(

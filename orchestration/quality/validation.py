@@ -89,7 +89,15 @@ def evaluate(
         rows: its number of rows.
         suite: expectations built by `expectations.checks`.
     """
-    known = set(columns)
+    from expectations.memo import remembered_configurations
+
+    with _silenced(), remembered_configurations():
+        return _evaluate(engine, view, set(columns), rows, suite)
+
+
+def _evaluate(
+    engine: "DuckDBExecutionEngine", view: str, known: set[str], rows: int, suite: Sequence["Expectation"]
+) -> list[Answer]:
     lacking = {id(e): missing for e in suite if (missing := _columns_of(e) - known)}
     askable = [expectation for expectation in suite if id(expectation) not in lacking]
     answers = {id(e): _missing_columns(e, lacking[id(e)]) for e in suite if id(e) in lacking}
@@ -119,10 +127,9 @@ def _validate(
     data: Any = SqlAlchemyBatchData(execution_engine=engine, table_name=view, create_temp_table=False)
     validator = Validator(execution_engine=engine, batches=[Batch(data=data)])
     validator.metrics_calculator.show_progress_bars = False
-    with _silenced():
-        results = validator.graph_validate(
-            configurations=[expectation.configuration for expectation in suite], runtime_configuration=_RUNTIME
-        )
+    results = validator.graph_validate(
+        configurations=[expectation.configuration for expectation in suite], runtime_configuration=_RUNTIME
+    )
     # Results come in an order of Great Expectations' own.
     return {_config(result).meta["check"]: result for result in results}
 

@@ -10,7 +10,7 @@ import pytest
 
 from expectations.suites import GatedTable
 from orchestration.quality import GateError, GateResult, RunContext
-from orchestration.quality.gate import BAD_ROW_SHARE, run_gate
+from orchestration.quality.gate import BAD_ROW_SHARE, run_gate, run_gates
 from orchestration.quality.quarantine import QUARANTINE_COLUMNS, clear_day, ensure_quarantine_table
 from orchestration.sources.contract import Column, Table
 from orchestration.warehouse import connect
@@ -359,3 +359,13 @@ def test_a_table_made_anew_shows_its_bad_rows_once(tmp_path: Path) -> None:
 
     assert [result.quarantined for result in results] == [1, 2, 1, 0]
     assert all(result.passed for result in results)
+
+
+def test_several_gates_run_in_one_opening_of_the_file(warehouse: Path) -> None:
+    _add(warehouse, ("x", "bad", 102))
+
+    first, second = run_gates(warehouse, [(GATE, TABLE), (GATE, TABLE)], RUN)
+
+    assert (first.quarantined, len(first.failed_checks)) == (1, 1)
+    assert (second.quarantined, len(second.failed_checks)) == (1, 0)
+    assert _query(warehouse, "select count(*) from quarantine.src__people") == [(1,)]
