@@ -30,7 +30,9 @@ def build(given: SuiteInput) -> list[Expectation]:
     table = given.table
     if table is None:
         raise GateError("the raw gate needs the contract's table: its suite is derived from it")
-    suite = [*_arrival(given), _unique_key(table)]
+    suite = _arrival(given)
+    if table.keys:
+        suite.append(_unique_key(table))
     for column in table.columns:
         suite += _column(column)
     suite += _not_from_the_future(table, given)

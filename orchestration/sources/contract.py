@@ -43,6 +43,8 @@ LEGAL_BASES = frozenset(
     # GDPR, article 6(1) a to f.
     {"consent", "contract", "legal_obligation", "vital_interest", "public_task", "legitimate_interest"}
 )
+# The custom property `rowKey` of a table without a key: a row is known by all that it holds.
+WHOLE_ROW = "whole_row"
 CLASSIFICATIONS = ("public", "internal", "pseudonymous", "personal", "restricted")
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
@@ -112,7 +114,7 @@ class Table:
 
     @property
     def keys(self) -> tuple[Column, ...]:
-        """The columns of the primary key, in their order."""
+        """The columns of the primary key, in their order; none when a row is known by all that it holds."""
         return tuple(column for column in self.columns if column.primary_key)
 
 
@@ -324,8 +326,14 @@ class _Reader:
         version = properties.get("versionColumn")
         if version is not None and version not in names:
             raise ContractError(f"{where}.versionColumn: {version!r} is not a column of the table")
-        if not any(column.primary_key for column in columns):
-            raise ContractError(f"{where}: no column has primaryKey: true")
+        row_key = properties.get("rowKey")
+        if row_key not in (None, WHOLE_ROW):
+            raise ContractError(f"{where}.rowKey: {row_key!r} is unknown; known is {WHOLE_ROW!r}")
+        if row_key is None and not any(column.primary_key for column in columns):
+            raise ContractError(
+                f"{where}: no column has primaryKey: true; for a table without any key set the custom property "
+                f"rowKey to {WHOLE_ROW!r}, by which a row is known by all that it holds"
+            )
         return Table(
             source=source,
             name=name,

@@ -231,6 +231,8 @@ def _quarantine_malformed(con: duckdb.DuckDBPyConnection, table: Table, load_dat
 
 
 def _row_key(table: Table) -> str:
+    if not table.keys:
+        return "null::varchar"
     return "concat_ws('|', " + ", ".join(f"{quote(column.name)}::varchar" for column in table.keys) + ")"
 
 
