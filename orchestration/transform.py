@@ -52,6 +52,7 @@ class Transform:
 
     def prepare(self) -> Path:
         """Write the generated sources and parse if stale. Returns the path of manifest.json."""
+        os.environ.update(self._environment())
         write_sources(self.contracts, self.settings.dbt / "generated")
         path = self.target / "manifest.json"
         stamp = self.target / "manifest.fingerprint"
@@ -63,6 +64,17 @@ class Transform:
             stamp.write_text(fingerprint)
         return path
 
+    @cached_property
+    def _parsed(self) -> Any:
+        """dbt's own manifest object. Handing it to every invocation saves reading and writing it each time."""
+        from dbt.cli.main import dbtRunner
+
+        self.prepare()
+        result = dbtRunner().invoke(["parse", *self._flags()])
+        if not result.success:
+            raise TransformError(f"dbt parse failed: {result.exception}")
+        return result.result
+
     def run(self, command: str, arguments: Sequence[str]) -> Iterator[Event]:
         """Run one dbt command and yield its structured log events (`info` and `data`) as they come.
 
@@ -73,11 +85,11 @@ class Transform:
         from dbt_common.events.functions import msg_to_dict
 
         events: SimpleQueue[Event | None] = SimpleQueue()
-        os.environ.update(self._environment())
+        manifest = None if command == "parse" else self._parsed
 
         def invoke() -> Any:
             try:
-                runner = dbtRunner(callbacks=[lambda event: events.put(msg_to_dict(event))])
+                runner = dbtRunner(manifest=manifest, callbacks=[lambda event: events.put(msg_to_dict(event))])
                 return runner.invoke([command, *self._flags(), *arguments])
             finally:
                 events.put(None)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
 from orchestration.sources.load import landed_days
@@ -19,6 +20,7 @@ daily_run = dg.define_asset_job(
     partitions_def=load_dates,
     # DuckDB has one writer, and dbt shares this process.
     executor_def=dg.in_process_executor,
+    hooks={data_docs_after_failure},
     description="Everything for one load date: load it, rebuild what follows from it, pass the gates, publish.",
 )
 

@@ -8,8 +8,9 @@ import dagster as dg
 
 from expectations.suites import GatedTable, gates
 from orchestration.daily import GATE_PREFIX
-from orchestration.defs.resources import RUN_LOCK, project, run_context, stage_tag
+from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, project, run_context, stage_tag
 from orchestration.quality import GateResult
+from orchestration.quality.data_docs import build_data_docs
 from orchestration.quality.gate import run_gate
 from orchestration.sources.contract import Table
 
@@ -75,15 +76,42 @@ def _as_table(result: GateResult) -> dg.TableMetadataValue:
     )
 
 
+def _build_docs() -> str:
+    settings = project().settings
+    return str(build_data_docs(settings.quality / "data_docs", settings.warehouse))
+
+
+@dg.failure_hook(name="data_docs_after_failure")
+def data_docs_after_failure(_: dg.HookContext) -> None:
+    """A run that a gate stopped has Data Docs too: that is when people look."""
+    _build_docs()
+
+
 @dg.definitions
 def quality_gates() -> dg.Definitions:
-    """A gate for every registered table of the active sources' project."""
+    """A gate for every registered table of the active sources' project, and the pages that show what they found."""
     kindred = project()
+    last = [dg.AssetKey([gate.schema, gate.table]) for gate in gates("storage", kindred.contracts)]
+
+    @dg.asset(
+        key=["quality", "data_docs"],
+        deps=last,
+        group_name="storage",
+        kinds={"html"},
+        owners=[PLATFORM_OWNER],
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag("storage"),
+        description="Great Expectations' Data Docs of each table's latest validation.",
+    )
+    def data_docs() -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(_build_docs())})
+
     contract_tables = {table.raw_name: table for _, table in kindred.tables}
     return dg.Definitions(
+        assets=[data_docs],
         asset_checks=[
             gate_check(gate, contract_tables.get(gate.table) if gate.schema == "raw" else None)
             for stage in STAGES
             for gate in gates(stage, kindred.contracts)  # type: ignore[arg-type]
-        ]
+        ],
     )
