@@ -17,11 +17,20 @@ from open_data_contract_standard.model import (
     OpenDataContractStandard,
     SchemaObject,
     SchemaProperty,
-    Server,
 )
 from pydantic import ValidationError
 
-from orchestration.errors import KindredError
+from orchestration.sources.errors import ContractError
+from orchestration.sources.options import Options, refuse_secrets
+from orchestration.sources.servers import (
+    ApiServer,
+    FileServer,
+    Origin,
+    SqlServer,
+    landed_glob,
+    read_origin,
+    read_server,
+)
 
 CONTRACT_SUFFIX = ".odcs.yaml"
 
@@ -47,7 +56,6 @@ LEGAL_BASES = frozenset(
 WHOLE_ROW = "whole_row"
 CLASSIFICATIONS = ("public", "internal", "pseudonymous", "personal", "restricted")
 
-FileFormat = Literal["csv", "jsonl", "parquet"]
 Delivery = Literal["delta", "snapshot"]
 
 _LOGICAL_TYPES = {
@@ -68,10 +76,6 @@ _DATE_LETTERS = {
     "HH": "%H", "H": "%-H", "mm": "%M", "ss": "%S", "SSS": "%g", "SSSSSS": "%f", "X": "%z", "XXX": "%z", "Z": "%z",
     "a": "%p", "hh": "%I",
 }  # fmt: skip
-
-
-class ContractError(KindredError):
-    """A contract that cannot be used; the message names the file, the path inside it and the way out."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Table:
     version_column: str | None
     columns: tuple[Column, ...]
     quality: tuple[dict[str, Any], ...] = ()
+    origin: Origin | None = None
+    """Where the rows come from when the server is asked for them (a database, an API)."""
 
     @property
     def raw_name(self) -> str:
@@ -116,15 +122,6 @@ class Table:
     def keys(self) -> tuple[Column, ...]:
         """The columns of the primary key, in their order; none when a row is known by all that it holds."""
         return tuple(column for column in self.columns if column.primary_key)
-
-
-@dataclass(frozen=True)
-class FileServer:
-    """How the files of a source are written."""
-
-    format: FileFormat
-    delimiter: str
-    encoding: str
 
 
 @dataclass(frozen=True)
@@ -189,6 +186,7 @@ def load_contract(path: Path) -> Contract:
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        refuse_secrets(raw)
         standard = OpenDataContractStandard.model_validate(raw)
     except yaml.YAMLError as error:
         raise ContractError(f"{path.name}: not valid YAML: {error}") from error
@@ -199,6 +197,8 @@ def load_contract(path: Path) -> Contract:
         raise ContractError(f"{path.name}: not a valid Open Data Contract: {problems}") from error
     except OSError as error:
         raise ContractError(f"{path}: cannot be read: {error.strerror}") from error
+    except ContractError as error:
+        raise ContractError(f"{path.name}: {error}") from None
     try:
         return _Reader(path, standard).contract()
     except ContractError as error:
@@ -252,6 +252,7 @@ class _Reader:
         sla = {item.property: item for item in standard.slaProperties or []}
         frequency, retention = sla.get("frequency"), sla.get("retention")
         description = standard.description
+        server = self._server()
         return Contract(
             path=self.path,
             source=source,
@@ -263,9 +264,9 @@ class _Reader:
             delivery=delivery,
             daily=bool(frequency and frequency.unit in ("d", "day", "days") and frequency.value == 1),
             retention=f"{retention.value}{retention.unit or ''}" if retention else None,
-            server=self._server(),
+            server=server,
             purposes=self._purposes(properties.get("purposes", [])),
-            tables=self._tables(source),
+            tables=self._tables(source, server, delivery),
         )
 
     def _owner(self) -> str:
@@ -277,19 +278,10 @@ class _Reader:
         raise ContractError("team.members: no member with role 'owner'; somebody has to answer for the data")
 
     def _server(self) -> FileServer:
-        servers: list[Server] = self.standard.servers or []
+        servers = self.standard.servers or []
         if len(servers) != 1:
             raise ContractError(f"servers: exactly one is needed, {len(servers)} found")
-        server = servers[0]
-        if server.type != "local":
-            raise ContractError(f"servers[0].type: {server.type!r} is not supported; 'local' is")
-        if server.format not in ("csv", "jsonl", "parquet"):
-            raise ContractError(f"servers[0].format: {server.format!r} is not one of csv, jsonl, parquet")
-        return FileServer(
-            format=server.format,  # type: ignore[arg-type]
-            delimiter=server.delimiter or ",",
-            encoding=(server.encoding or "utf-8").lower(),
-        )
+        return read_server(servers[0], self.path.parent.resolve())
 
     def _purposes(self, entries: list[dict[str, str]]) -> tuple[Purpose, ...]:
         purposes = []
@@ -303,15 +295,15 @@ class _Reader:
             purposes.append(Purpose(entry["purpose"], basis))
         return tuple(purposes)
 
-    def _tables(self, source: str) -> tuple[Table, ...]:
+    def _tables(self, source: str, server: FileServer, delivery: Delivery) -> tuple[Table, ...]:
         objects = self.standard.schema_ or []
         if not objects:
             raise ContractError("schema: no table is described")
-        tables = tuple(self._table(source, item, f"schema[{i}]") for i, item in enumerate(objects))
+        tables = tuple(self._table(source, server, delivery, item, f"schema[{i}]") for i, item in enumerate(objects))
         _refuse_duplicates((table.name for table in tables), "schema: table name")
         return tables
 
-    def _table(self, source: str, item: SchemaObject, where: str) -> Table:
+    def _table(self, source: str, server: FileServer, delivery: Delivery, item: SchemaObject, where: str) -> Table:
         name = self._identifier(item.name, f"{where}.name")
         where = f"{where} ({name})"
         properties = _properties(item.customProperties)
@@ -337,12 +329,47 @@ class _Reader:
         return Table(
             source=source,
             name=name,
-            file_glob=item.physicalName or f"{name}*",
+            file_glob=landed_glob(server, item.physicalName, name),
             description=item.description or "",
             feeds=roles,
             version_column=version,
             columns=columns,
             quality=tuple(rule.model_dump(exclude_none=True) for rule in item.quality or []),
+            origin=self._origin(server, delivery, item, name, columns, version, where),
+        )
+
+    def _origin(
+        self,
+        server: FileServer,
+        delivery: Delivery,
+        item: SchemaObject,
+        name: str,
+        columns: tuple[Column, ...],
+        version: str | None,
+        where: str,
+    ) -> Origin | None:
+        """Where the rows are asked for. What is new is told by `cursorColumn`, else by the version column."""
+        if not isinstance(server, SqlServer | ApiServer):
+            return None
+        options = Options(item.customProperties, where)
+        chosen = options.text("cursorColumn")
+        if delivery == "snapshot" and chosen is not None:
+            raise ContractError(f"{where}.cursorColumn: a snapshot takes the whole table; set delivery to delta")
+        chosen = chosen or (version if delivery == "delta" else None)
+        if delivery == "delta" and chosen is None:
+            raise ContractError(
+                f"{where}: delta delivery from a {'database' if isinstance(server, SqlServer) else 'REST API'} needs "
+                "cursorColumn (or versionColumn), the column that says what is new; or set delivery to snapshot"
+            )
+        cursor = next((column for column in columns if column.name == chosen), None)
+        if chosen is not None and cursor is None:
+            raise ContractError(f"{where}.cursorColumn: {chosen!r} is not a column of the table")
+        if cursor is not None and not cursor.required:
+            raise ContractError(
+                f"{where}.cursorColumn: {chosen!r} must be required: true; rows without it would never count as new"
+            )
+        return read_origin(
+            server, item.physicalName or name, options, (cursor.physical_name, cursor.type) if cursor else None
         )
 
     def _column(self, prop: SchemaProperty, where: str) -> Column:
