@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 CERTAIN = 12.0
 # A pair without an edge was not worth comparing or scored below the floor of edges.
 UNKNOWN = -6.0
+# Judgements of people weigh this much, for or against.
+JUDGED = 1e3
 # Larger components are first cut at stronger edges: no person has this many records.
 LARGEST_COMPONENT = 1_000
 
@@ -60,8 +62,8 @@ def cluster(
         .to_arrow_table()["record_id"]
         .combine_chunks()
     )
-    graph = _edges(con, ids, edges, judgements)
-    labels = partition(len(ids), *graph, model.threshold_weight)
+    graph, identical = _edges(con, ids, edges, judgements)
+    labels = _partition_folded(len(ids), graph, identical, model.threshold_weight)
     probability = _holding_probability(labels, *graph)
     members = pa.table(
         {
@@ -80,18 +82,25 @@ def cluster(
 Graph = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float64]"]
 
 
-def _edges(con: duckdb.DuckDBPyConnection, ids: pa.Array, edges: str, judgements: str | None) -> Graph:
-    """Edges between numbered records, judged and contradictory ones with certain weights."""
+def _edges(
+    con: duckdb.DuckDBPyConnection, ids: pa.Array, edges: str, judgements: str | None
+) -> tuple[Graph, NDArray[np.bool_]]:
+    """Edges between numbered records, judged and contradictory ones with certain weights.
+
+    The second array marks the edges of records that say exactly the same.
+    """
     import pyarrow as pa
 
-    weight = _weight_sql(set(columns_of(con, edges)))
+    columns = set(columns_of(con, edges))
+    weight = _weight_sql(columns)
+    identical = "identical" if "identical" in columns else "false"
     judged = ""
     if judgements is not None:
         judged = f"""
         union all
         select
             record_id_l, record_id_r,
-            case verdict when 'must_link' then 1e3 else -1e3 end as weight, 1 as judged
+            case verdict when 'must_link' then {JUDGED} else {-JUDGED} end as weight, false as identical, 1 as judged
         from {judgements} where verdict in ('must_link', 'cannot_link')
         """
     con.register("kindred_ids_arrow", pa.table({"record_id": ids, "rid": np.arange(len(ids))}))
@@ -99,28 +108,49 @@ def _edges(con: duckdb.DuckDBPyConnection, ids: pa.Array, edges: str, judgements
         table = con.execute(
             f"""
             with said as (
-                select record_id_l, record_id_r, {weight} as weight, 0 as judged from {edges}
+                select record_id_l, record_id_r, {weight} as weight, {identical} as identical, 0 as judged from {edges}
                 {judged}
             ),
             numbered as (
                 select
                     least(l.rid, r.rid) as l, greatest(l.rid, r.rid) as r,
-                    said.weight, said.judged
+                    said.weight, said.identical, said.judged
                 from said
                 inner join kindred_ids_arrow as l on said.record_id_l = l.record_id
                 inner join kindred_ids_arrow as r on said.record_id_r = r.record_id
             )
-            select l, r, arg_max(weight, (judged, weight)) as weight
+            select l, r, arg_max(weight, (judged, weight)) as weight, bool_or(identical) as identical
             from numbered where l < r group by l, r order by l, r
             """
         ).to_arrow_table()
     finally:
         con.unregister("kindred_ids_arrow")
-    return (
+    graph = (
         table["l"].to_numpy().astype(np.int64),
         table["r"].to_numpy().astype(np.int64),
         table["weight"].to_numpy().astype(float),
     )
+    return graph, table["identical"].to_numpy(zero_copy_only=False).astype(bool)
+
+
+def _partition_folded(records: int, graph: Graph, identical: NDArray[np.bool_], threshold: float) -> NDArray[np.int64]:
+    """Partition with records that say exactly the same standing as one.
+
+    Only one of them has edges to others: what holds for it holds for all.
+    """
+    left, right, weight = graph
+    same = identical & (weight >= threshold)
+    stands_for = connected_components(records, left[same], right[same])
+    left, right = stands_for[left], stands_for[right]
+    left, right = np.minimum(left, right), np.maximum(left, right)
+    # Of several edges between the same two, a judged one counts, or else the strongest.
+    certainty = np.where(np.abs(weight) >= JUDGED, 1, 0)
+    order = np.lexsort((-weight, -certainty, right, left))
+    order = order[left[order] != right[order]]
+    left, right, weight = left[order], right[order], weight[order]
+    first = np.ones(len(left), dtype=bool)
+    first[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+    return partition(records, left[first], right[first], weight[first], threshold)[stands_for]
 
 
 def _weight_sql(columns: set[str]) -> str:
@@ -214,7 +244,7 @@ def _split(
     members = np.unique(np.concatenate([left, right]))
     count = len(members)
     rows, columns = np.searchsorted(members, left), np.searchsorted(members, right)
-    clipped = np.where(np.abs(weight) >= 1e3, weight, np.clip(weight, -CERTAIN, CERTAIN))
+    clipped = np.where(np.abs(weight) >= JUDGED, weight, np.clip(weight, -CERTAIN, CERTAIN))
     total = np.full((count, count), UNKNOWN)
     total[rows, columns] = total[columns, rows] = clipped
     np.fill_diagonal(total, 0.0)

@@ -29,6 +29,7 @@ _COMMONEST_BITS = 5
 _CLASS_BITS = 2
 _LAST_CLASS = 5
 _HANDFUL = 20
+_CORE = frozenset(("given", "family", "birth", "email", "national_id"))
 
 
 @dataclass(frozen=True)
@@ -120,17 +121,22 @@ def _specifications(extras: Sequence[str]) -> list[dict[str, Any]]:
 def informative_columns(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> set[str]:
     """The features that at least two records fill and that do not always say the same.
 
-    In a handful of records a value that all share may still be telling: there, filled is enough.
+    In a handful of records a value that all share may still be telling, and so may a name or an
+    identifier in any number: there, filled is enough.
     """
     if not columns:
         return set()
     counts = ", ".join(
-        f"count({quoted(c)}), approx_count_distinct({quoted(c)}), "
+        f"sum(case when {quoted(c)} is not null then held end), approx_count_distinct({quoted(c)}), "
         f"min({quoted(c)})::varchar is distinct from max({quoted(c)})::varchar"
         for c in columns
     )
     row = con.execute(f"select {counts} from {FEATURES}").fetchall()[0]
-    return {column for position, column in enumerate(columns) if row[3 * position] >= 2 and row[3 * position + 2]}
+    return {
+        column
+        for position, column in enumerate(columns)
+        if (row[3 * position] or 0) >= 2 and (row[3 * position + 2] or row[3 * position] <= _HANDFUL or column in _CORE)
+    }
 
 
 def choose_comparisons(
@@ -200,7 +206,7 @@ def _value_classes(
         name = quoted(feature)
         counted = con.execute(
             f"""
-            select {name}, count(*) as records from {FEATURES}
+            select {name}, sum(copies)::bigint as records from {FEATURES}
             where {name} is not null group by all order by records desc, {name}
             """
         ).fetchall()

@@ -89,17 +89,39 @@ def _empty(con: duckdb.DuckDBPyConnection, feature: str, columns: tuple[str, ...
 def fold_identical(con: duckdb.DuckDBPyConnection) -> int:
     """Keep one record of each set that says exactly the same; returns how many were folded.
 
-    The table `identical_records` (`rid`, `representative`) remembers the others.
+    The table `identical_records` (`rid`, `representative`, `certain`) remembers the others.
+    `certain` ones say enough (a full name with a birth date, an e-mail or a national id) to be one
+    person delivered twice; other sets, such as a thousand times "John", are only as likely to be
+    one as any two records that agree so. The features gain `held` (how many records this one
+    stands for) and `copies` (the same, certain copies counting once).
     """
     columns = ", ".join(quoted(name) for name in columns_of(con, FEATURES) if name != "rid")
+    certain = (
+        "given is not null and length(given) > 1 and family is not null "
+        "and (birth is not null or email is not null or national_id is not null)"
+    )
+    con.execute(
+        f"""
+        create or replace table folded_features as
+        select
+            *, {certain} as certain,
+            min(rid) over (partition by {columns}) as representative,
+            count(*) over (partition by {columns}) as held
+        from {FEATURES}
+        """
+    )
     con.execute(
         f"""
         create or replace table {IDENTICAL} as
-        with grouped as (
-            select rid, min(rid) over (partition by {columns}) as representative from {FEATURES}
-        )
-        select rid, representative from grouped where rid != representative
+        select rid, representative, certain from folded_features where rid != representative
         """
     )
-    folded = con.execute(f"delete from {FEATURES} where rid in (select rid from {IDENTICAL})").fetchall()
-    return int(folded[0][0])
+    con.execute(
+        f"""
+        create or replace table {FEATURES} as
+        select * exclude (certain, representative), case when certain then 1 else held end as copies
+        from folded_features where rid = representative
+        """
+    )
+    con.execute("drop table folded_features")
+    return int(con.execute(f"select count(*) from {IDENTICAL}").fetchall()[0][0])

@@ -3,7 +3,6 @@
 Belongs here: `<models>/linkage/<version>/` and the pointer to the model in use. Does not belong here: training.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,4 +51,4 @@ def put_in_use(version: str, models: Path) -> None:
     pointer = models / "linkage" / _POINTER
     beside = pointer.with_suffix(".new")
     beside.write_text(version + "\n", encoding="utf-8")
-    os.replace(beside, pointer)
+    beside.replace(pointer)

@@ -30,6 +30,8 @@ PROBABILITY_FLOOR = 0.01
 # Splink's own weight knows nothing of kinds; pairs this far below zero never come back up.
 _FIRST_WEIGHT_FLOOR = -12.0
 _WEIGHED = "weighed_pairs"
+# The least weight of two records that say exactly the same and say enough to be one person.
+_CERTAIN_COPY = 8.0
 # The pairs of larger components are too many to complete, and clustering cuts them anyway.
 _LARGEST_CLOSED = 80
 
@@ -46,7 +48,8 @@ def score(
     """Create the table `edges` of the pairs that may be one person.
 
     Columns: `record_id_l`, `record_id_r` (VARCHAR, l before r), `match_weight` (log2 of the odds),
-    `match_probability`, `model_version`, and one `gamma_<comparison>` (TINYINT; -1 missing, 0 no
+    `match_probability`, `model_version`, `identical` (BOOLEAN: the records say exactly the same), and
+    one `gamma_<comparison>` (TINYINT; -1 missing, 0 no
     agreement, upwards) per comparison of the model. Pairs below `probability_floor` are left out,
     except between records that other pairs connect: what speaks against a cluster belongs to its
     explanation. Records that say exactly the same are joined to one of them instead of to each other.
@@ -54,7 +57,7 @@ def score(
     Raises LinkageError for null or repeated ids, CandidateBudgetError past the pair budget.
     """
     with prepared(con, model, records) as features:
-        make_pairs(features.con, model.keys, budget or Budget())
+        make_pairs(features.con, model.keys if model.comparisons else (), budget or Budget())
         features.con.execute(f"insert into {PAIRS} select representative, rid from {IDENTICAL}")
         weigh_pairs(features.con, model, probability_floor)
         _close_components(features, model)
@@ -109,7 +112,9 @@ def _close_components(features: FeatureTable, model: LinkageModel) -> None:
         ),
         members as (
             select rid, component from components_arrow
-            where component in (select component from components)
+            where
+                component in (select component from components)
+                and rid not in (select rid from {IDENTICAL})
         )
         select l.rid as l, r.rid as r
         from members as l
@@ -150,11 +155,15 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
         f"""
         create or replace table {_WEIGHED} as
         select
-            pairs.rid_l as l, pairs.rid_r as r, patterns.kinds_weight as match_weight,
+            pairs.rid_l as l, pairs.rid_r as r,
+            case when identical.certain then greatest(patterns.kinds_weight, {_CERTAIN_COPY})
+                else patterns.kinds_weight end as match_weight,
             {", ".join(f"patterns.{quoted(gamma)}" for gamma in gammas)}
         from {compared} as pairs
         inner join patterns_arrow as patterns on {same}
-        where patterns.kinds_weight >= {floor}
+        left join {IDENTICAL} as identical
+            on pairs.rid_r = identical.rid and pairs.rid_l = identical.representative
+        where patterns.kinds_weight >= {floor} or identical.certain
         """
     )
     con.unregister("patterns_arrow")
@@ -220,11 +229,14 @@ def _deliver(con: duckdb.DuckDBPyConnection, features: FeatureTable, model: Link
             first_ids.record_id as record_id_l, second_ids.record_id as record_id_r,
             pairs.match_weight,
             1 / (1 + pow(2, -pairs.match_weight)) as match_probability,
-            {literal(model.version)} as model_version
+            {literal(model.version)} as model_version,
+            identical.rid is not null as identical
             {"".join(f", pairs.{gamma}" for gamma in gammas)}
         from {_WEIGHED} as pairs
         inner join record_ids as first_ids on pairs.l = first_ids.rid
         inner join record_ids as second_ids on pairs.r = second_ids.rid
+        left join {IDENTICAL} as identical
+            on pairs.r = identical.rid and pairs.l = identical.representative
         order by pairs.l, pairs.r
         """
     ).to_arrow_table()

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestration.linkage.blocking import PAIRS, Budget, choose_keys, make_pairs
-from orchestration.linkage.comparisons import Comparison, add_value_classes, choose_comparisons
-from orchestration.linkage.features import FEATURES, build_features
-from orchestration.linkage.hot import IDENTICAL, fold_identical, remove_hot_values
-from orchestration.linkage.mixture import Mixture, estimate
+from orchestration.linkage.comparisons import Comparison, ValueClasses, add_value_classes, choose_comparisons
+from orchestration.linkage.features import FEATURES, FeatureTable, build_features
+from orchestration.linkage.hot import fold_identical, remove_hot_values
+from orchestration.linkage.mixture import Mixture, choose_kinds, estimate
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.outcomes import count_patterns
 from orchestration.linkage.sql import scalar_int
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _CANDIDATES_COMPARED = 1_000_000
 _RANDOM_PAIRS_COMPARED = 400_000
 _ROUNDED_DIGITS = 9
+_AS_GOOD = 2e-4
+_PLAUSIBLE_THRESHOLDS = (-3.0, 6.0)
 
 
 def train(
@@ -51,12 +53,14 @@ def train(
     work = features.con
     try:
         hot = remove_hot_values(work)
+        folded = fold_identical(work)
         comparisons, classes = choose_comparisons(work, features.extras)
+        if not comparisons:
+            return _model_of_nothing(features)
         add_value_classes(work, classes)
         keys = choose_keys(work, features.extras)
-        folded = fold_identical(work)
         reports = make_pairs(work, keys, budget or Budget())
-        patterns, pairs, outside = _patterns(work, comparisons, features.records, seed)
+        patterns, pairs, outside = _patterns(work, comparisons, seed)
     finally:
         work.close()
     mixture = _rounded(estimate(comparisons, patterns, pairs, outside, expected_matches=0.3 * features.records))
@@ -83,10 +87,24 @@ def train(
     )
 
 
+def _model_of_nothing(features: FeatureTable) -> LinkageModel:
+    """The model of records that say nothing (an empty table, only nulls): nobody is matched."""
+    kinds = choose_kinds(())
+    share = np.array([1e-9 if kind.same else 1.0 for kind in kinds])
+    return LinkageModel(
+        comparisons=(),
+        classes=ValueClasses(),
+        mixture=Mixture(kinds=kinds, offsets=(), share=share, levels=np.zeros((len(kinds), 0))),
+        keys=(),
+        extras=features.extras,
+        threshold_weight=0.0,
+        report={"records": features.records, "candidate_pairs": 0, "expected_matches": 0.0},
+    )
+
+
 def _patterns(
     con: duckdb.DuckDBPyConnection,
     comparisons: tuple[Comparison, ...],
-    records: int,
     seed: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
     """Patterns that stand for all pairs of the records, each with its number of pairs.
@@ -96,26 +114,26 @@ def _patterns(
     pattern.
     """
     candidates = scalar_int(con, f"select count(*) from {PAIRS}")
-    kept = scalar_int(con, f"select count(*) from {FEATURES}")
-    everything = kept * (kept - 1) // 2
     modulus = max(1, math.ceil(candidates / _CANDIDATES_COMPARED))
     con.execute(
         f"""
         create table compared_pairs as
-        select l, r, {modulus}::double as weight from {PAIRS}
-        where hash(l, r, {seed}) % {modulus} = 0
-        """
-    )
-    con.execute(
-        f"""
-        insert into compared_pairs
-        select representative, representative, count(*) from {IDENTICAL} group by all
+        select pairs.l, pairs.r, ({modulus} * l.copies * r.copies)::double as weight
+        from {PAIRS} as pairs
+        inner join {FEATURES} as l on pairs.l = l.rid
+        inner join {FEATURES} as r on pairs.r = r.rid
+        where hash(pairs.l, pairs.r, {seed}) % {modulus} = 0
+        union all
+        select rid, rid, (case when copies > 1 then copies * (copies - 1) / 2 else held - 1 end)::double
+        from {FEATURES} where held > 1
         """
     )
     patterns, weights = count_patterns(con, comparisons, "compared_pairs")
     inside = len(patterns)
-    others = everything - candidates
-    if others > 0:
+    counted = scalar_int(con, f"select sum(copies) from {FEATURES}")
+    others = counted * (counted - 1) / 2 - weights.sum()
+    kept = scalar_int(con, f"select count(*) from {FEATURES}")
+    if candidates < kept * (kept - 1) // 2 and others > 0:
         con.execute(
             f"""
             create table places as
@@ -168,8 +186,14 @@ def choose_threshold(weights: NDArray[np.float64], pairs: NDArray[np.float64]) -
     made = np.cumsum(pairs[order])
     total = float(found[-1])
     f1 = 2 * found / (made + total)
-    best = int(np.argmax(f1))
-    threshold = float(np.clip(weights[order][best], -3.0, 6.0))
+    # Where matches and others lie far apart many thresholds are as good; the one nearest to even
+    # odds keeps its distance from both.
+    good = np.flatnonzero(f1 >= f1.max() - _AS_GOOD)
+    ranked = weights[order]
+    low, high = float(ranked[good[-1]]), float(ranked[good[0]])
+    if good[-1] + 1 < len(ranked):
+        low = (low + float(ranked[good[-1] + 1])) / 2
+    threshold = float(np.clip(np.clip(0.0, low, high), *_PLAUSIBLE_THRESHOLDS))
     at = int(np.searchsorted(-weights[order], -threshold, side="right")) - 1
     at = max(at, 0)
     return round(threshold, 4), {
