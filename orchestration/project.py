@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from orchestration.config import Settings, load_settings
 from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
-from orchestration.warehouse import WarehouseLockedError, connect
+from orchestration.warehouse import WarehouseLockedError, connect, kept_open
 
 # Telemetry off; one run at a time, because DuckDB has one writer.
 _DAGSTER_YAML = """\
@@ -81,7 +81,8 @@ class Project:
                 "Another run is going on in this data folder; `kindred status` shows it. Start this one when it has ended."
             ) from error
         try:
-            yield
+            with kept_open(self.settings.warehouse):
+                yield
         finally:
             lock.release()
 

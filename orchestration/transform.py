@@ -22,6 +22,7 @@ from orchestration.config import PROJECT_ROOT, Settings
 from orchestration.errors import KindredError
 from orchestration.sources.contract import Contract
 from orchestration.sources.dbt_sources import dbt_vars, write_sources
+from orchestration.warehouse import let_go
 
 Event = dict[str, Any]
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
@@ -52,15 +53,13 @@ class Transform:
 
     def prepare(self) -> Path:
         """Write the generated sources and parse if stale. Returns the path of manifest.json."""
-        os.environ.update(self._environment())
         write_sources(self.contracts, self.settings.dbt / "generated")
         path = self.target / "manifest.json"
         stamp = self.target / "manifest.fingerprint"
         fingerprint = self._fingerprint()
         if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
             stamp.unlink(missing_ok=True)
-            for _ in self.run("parse", []):
-                pass
+            _ = self._parsed
             stamp.write_text(fingerprint)
         return path
 
@@ -69,7 +68,8 @@ class Transform:
         """dbt's own manifest object. Handing it to every invocation saves reading and writing it each time."""
         from dbt.cli.main import dbtRunner
 
-        self.prepare()
+        os.environ.update(self._environment())
+        write_sources(self.contracts, self.settings.dbt / "generated")
         result = dbtRunner().invoke(["parse", *self._flags()])
         if not result.success:
             raise TransformError(f"dbt parse failed: {result.exception}")
@@ -85,7 +85,8 @@ class Transform:
         from dbt_common.events.functions import msg_to_dict
 
         events: SimpleQueue[Event | None] = SimpleQueue()
-        manifest = None if command == "parse" else self._parsed
+        manifest = self._parsed
+        let_go(self.settings.warehouse)
 
         def invoke() -> Any:
             try:

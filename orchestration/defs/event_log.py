@@ -22,11 +22,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: dict[str, Any]
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Any,  # Dagster's own signatures disagree on it
     ) -> "PooledSqliteEventLogStorage":
         return cls(inst_data=inst_data, **config_value)
 
@@ -38,6 +41,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 engine = self._engines[shard] = self._open(shard)
             with engine.connect() as connection, connection.begin():
                 yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        # Asked before every check's event, and a table that is there stays.
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _open(self, shard: str) -> Engine:
         engine = sqlalchemy.create_engine(

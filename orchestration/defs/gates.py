@@ -2,16 +2,19 @@
 go on?). The second blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 
 import dagster as dg
 
 from expectations.suites import GatedTable, gates
 from orchestration.daily import GATE_PREFIX
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, project, run_context, stage_tag
-from orchestration.quality import GateResult
+from orchestration.quality import GateResult, RunContext
 from orchestration.quality.data_docs import build_data_docs
 from orchestration.quality.gate import run_gate
+from orchestration.quality.history import days_loaded_by
 from orchestration.sources.contract import Table
 
 STAGES = ("collection", "integration", "cleansing", "storage")
@@ -31,45 +34,61 @@ def gate_check(gate: GatedTable, contract_table: Table | None) -> dg.AssetChecks
         op_tags=stage_tag(gate.stage),
     )
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        result = run_gate(project().settings.warehouse, gate, run_context(context), contract_table)
-        yield _rows(key, result)
-        yield _table(key, result)
+        run = run_context(context)
+        results = [
+            run_gate(project().settings.warehouse, gate, replace(run, load_date=day), contract_table)
+            for day in _days_to_gate(gate, run)
+        ]
+        yield _rows(key, results)
+        yield _table(key, results)
 
     return check
 
 
-def _rows(key: dg.AssetKey, result: GateResult) -> dg.AssetCheckResult:
+def _days_to_gate(gate: GatedTable, run: RunContext) -> list[date]:
+    """The run's day; for a raw table also the days that were loaded again because its contract changed."""
+    if gate.scope == "table":
+        return [run.load_date]
+    with project().warehouse() as con:
+        return days_loaded_by(con, gate.name, run)
+
+
+def _rows(key: dg.AssetKey, results: Sequence[GateResult]) -> dg.AssetCheckResult:
+    held_back = sum(result.quarantined for result in results)
     return dg.AssetCheckResult(
         asset_key=key,
         check_name="rows",
-        passed=result.quarantined == 0,
+        passed=held_back == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"rows_in_quarantine": result.quarantined, "failing_rows": _as_table(result)},
+        metadata={"rows_in_quarantine": held_back, "failing_rows": _as_table(results)},
     )
 
 
-def _table(key: dg.AssetKey, result: GateResult) -> dg.AssetCheckResult:
+def _table(key: dg.AssetKey, results: Sequence[GateResult]) -> dg.AssetCheckResult:
+    summary = "\n".join(result.summary(with_values=False) for result in results)
     return dg.AssetCheckResult(
         asset_key=key,
         check_name="table",
-        passed=result.passed,
+        passed=all(result.passed for result in results),
         severity=dg.AssetCheckSeverity.ERROR,
-        description=result.summary(),
+        description=summary,
         metadata={
-            "summary": dg.MetadataValue.md(f"```\n{result.summary()}\n```"),
-            "checks": len(result.checks),
-            "checks_failed": len(result.failed_checks),
-            "seconds": round(result.seconds, 3),
-            "failing_rows": _as_table(result),
+            "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
+            "checks": sum(len(result.checks) for result in results),
+            "checks_failed": sum(len(result.failed_checks) for result in results),
+            "seconds": round(sum(result.seconds for result in results), 3),
+            "failing_rows": _as_table(results),
         },
     )
 
 
-def _as_table(result: GateResult) -> dg.TableMetadataValue:
-    columns = ("check", "column", "value", "key", "file", "row", "reason")
+def _as_table(results: Sequence[GateResult]) -> dg.TableMetadataValue:
+    """The rows by file and number. Their values stay in quarantine: Dagster's event log is no place for them."""
+    columns = ("check", "column", "file", "row", "reason")
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord({name: "" if row.get(name) is None else str(row[name]) for name in columns})
+            for result in results
             for row in result.failing_rows
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),

@@ -22,7 +22,7 @@ class _Bridge(logging.Handler):
             hear(event)
 
 
-@dg.logger(description="Hands events to the listener of this process; silent without one.")
+@dg.logger(None, "Hands events to the listener of this process; silent without one.")
 def progress_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger without output of its own."""
     logger = logging.Logger("kindred.progress", level=logging.DEBUG)

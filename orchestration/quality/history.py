@@ -5,7 +5,7 @@ values of rows (see `quarantine`): erasure must find nothing here.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from orchestration.quality.results import CheckResult, RunContext
@@ -99,6 +99,14 @@ def keep_validation(con: "duckdb.DuckDBPyConnection", run: RunContext, table: st
     con.execute(
         "insert into quality.validations values (?, ?, ?, ?, ?)", [run.run_id, run.load_date, table, now(), result_json]
     )
+
+
+def days_loaded_by(con: "duckdb.DuckDBPyConnection", table: str, run: RunContext) -> list[date]:
+    """The run's load date, and the other dates of the raw table that this run loaded anew, in order."""
+    rows = con.execute(
+        "select distinct load_date from quality.loads where table_name = ? and run_id = ?", [table, run.run_id]
+    ).fetchall()
+    return sorted({run.load_date, *(row[0] for row in rows)})
 
 
 def now() -> datetime:
