@@ -156,24 +156,16 @@ def _partition_folded(records: int, graph: Graph, identical: NDArray[np.bool_], 
 def _weight_sql(columns: set[str]) -> str:
     """SQL: the weight of an edge; hard contradictions count as certain non-matches.
 
-    Two national ids with two birth dates or two first names are two people, whatever else
-    agrees; so are two birth dates with two first names that share no identifier.
+    Two birth dates with two first names and no identifier in common are two people, whatever
+    else agrees. Fewer contradictions are left to their weights: typing errors make them, too.
     """
     differs = {
-        name: f"{quoted('gamma_' + name)} = 0"
-        for name in ("given_name", "birth_date", "national_id")
-        if f"gamma_{name}" in columns
+        name: f"{quoted('gamma_' + name)} = 0" for name in ("given_name", "birth_date") if f"gamma_{name}" in columns
     }
     shared = [
         f"{quoted('gamma_' + name)} > 0" for name in ("national_id", "email", "phone") if f"gamma_{name}" in columns
     ]
     tests = []
-    if "national_id" in differs:
-        tests += [
-            f"({differs['national_id']} and {differs[other]})"
-            for other in ("birth_date", "given_name")
-            if other in differs
-        ]
     if "birth_date" in differs and "given_name" in differs:
         unless = f" and not ({' or '.join(shared)})" if shared else ""
         tests.append(f"({differs['birth_date']} and {differs['given_name']}{unless})")

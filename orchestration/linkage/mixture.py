@@ -140,8 +140,8 @@ def estimate(
 
     `outcomes` is patterns by comparisons (-1 missing), `pairs` how many of all pairs of records
     each pattern stands for, and `outside` marks patterns of pairs that no blocking key proposes:
-    they are taken as different people, since each pair of that sample stands for thousands, and a
-    chance likeness among them would count as thousands of matches. `expected_matches` is where the search for the number of matching
+    they are taken as strangers, since each pair of that sample stands for thousands, and a chance
+    likeness among them would count as thousands of matches. `expected_matches` is where the search for the number of matching
     pairs starts.
     """
     kinds = choose_kinds([comparison.name for comparison in comparisons])
@@ -169,17 +169,21 @@ def estimate(
     share[strangers] = max(1.0 - share.sum(), 0.1)
     share /= share.sum()
     previous = None
-    barred = np.outer(outside, [kind.same for kind in kinds]) * -1e6
+    elsewhere = pairs[outside] @ onehot[outside]
+    pairs_elsewhere = float(pairs[outside].sum())
+    onehot, pairs = onehot[~outside], pairs[~outside]
     for _ in range(iterations):
-        joint = onehot @ np.log(levels).T + np.log(share) + barred
+        joint = onehot @ np.log(levels).T + np.log(share)
         top = joint.max(axis=1, keepdims=True)
         likelihood = np.exp(joint - top)
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
         share = weighted.sum(axis=0) + 1e-3
+        share[strangers] += pairs_elsewhere
         for i in same[1:]:
             share[i] = min(share[i], kinds[i].at_most * share[same[0]])
         share /= share.sum()
         counts = weighted.T @ onehot
+        counts[strangers] += elsewhere
         levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_default)
         alive = share * total > _ALIVE_PAIRS
         settled = previous is not None and np.all(np.abs(np.log(share) - previous)[alive] < _SETTLED)

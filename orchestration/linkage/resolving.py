@@ -208,6 +208,8 @@ def _add_further_evidence(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping
         for name in ("full_name", "birth_year", "birth_month", "birth_day", "age")
         if name in mapping.attributes
     }
+    if "full_name" in further and not _full_name_adds(con, further["full_name"]):
+        del further["full_name"]
     if "full_name" in further:
         further["full_name"] = (
             f"coalesce(nullif(trim(arrived.{further['full_name']}), ''), "
@@ -226,6 +228,30 @@ def _add_further_evidence(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping
         inner join arrived on standard.record_id = lpad(arrived.kindred_row::varchar, 12, '0')
         """
     )
+
+
+def _full_name_adds(con: duckdb.DuckDBPyConnection, column: str) -> bool:
+    """Whether a full name stands beside its parts and says more (titles, further names).
+
+    Where it is the only name, or stands in for the parts, it was taken apart into them already.
+    """
+    both, more = con.execute(
+        f"""
+        select
+            count(*) filter (where arrived.{column} is not null),
+            count(*) filter (
+                where
+                    len(string_split_regex(trim(arrived.{column}), '\\s+'))
+                    > len(string_split_regex(
+                        concat_ws(' ', standard.given_name, standard.middle_name, standard.family_name), '\\s+'))
+            )
+        from arrived
+        inner join standard on standard.record_id = lpad(arrived.kindred_row::varchar, 12, '0')
+        where standard.given_name is not null and standard.family_name is not null
+        """
+    ).fetchall()[0]
+    records = scalar_int(con, "select count(*) from arrived")
+    return bool(both * 2 > records and more * 10 > both)
 
 
 def _is_evidence(con: duckdb.DuckDBPyConnection, column: str) -> bool:

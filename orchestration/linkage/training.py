@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # Enough pairs to count patterns by; more only cost time.
 _CANDIDATES_COMPARED = 1_000_000
-_RANDOM_PAIRS_COMPARED = 400_000
+_RANDOM_PAIRS_PER_RECORD = 10
+_RANDOM_PAIRS_COMPARED = (20_000, 300_000)
 _ROUNDED_DIGITS = 9
 _AS_GOOD = 2e-4
 _PLAUSIBLE_THRESHOLDS = (-3.0, 6.0)
@@ -134,6 +135,7 @@ def _patterns(
     others = counted * (counted - 1) / 2 - weights.sum()
     kept = scalar_int(con, f"select count(*) from {FEATURES}")
     if candidates < kept * (kept - 1) // 2 and others > 0:
+        drawn_pairs = int(np.clip(_RANDOM_PAIRS_PER_RECORD * kept, *_RANDOM_PAIRS_COMPARED))
         con.execute(
             f"""
             create table places as
@@ -147,7 +149,7 @@ def _patterns(
                 select
                     (hash(number, {seed}) % {kept})::integer as one,
                     (hash({seed}, number, 1) % {kept})::integer as two
-                from range({_RANDOM_PAIRS_COMPARED}) as numbers (number)
+                from range({drawn_pairs}) as numbers (number)
             ),
             pairs as (
                 select distinct
