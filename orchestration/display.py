@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.daily import STAGES, DayRun, StepProgress
+from orchestration.daily import GATE_PREFIX, STAGES, DayRun, StepProgress
 from orchestration.doctor import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from orchestration.sample import SampleSummary
     from orchestration.status import RunStatus
 
-console = Console()
+# Names such as unique:email: are no emoji.
+console = Console(emoji=False)
 # Days shown side by side; more would not fit a terminal.
 SHOWN_DAYS = 5
 
@@ -51,7 +52,7 @@ def run_progress() -> Iterator[Callable[[StepProgress], None]]:
             progress.update(
                 task,  # type: ignore[arg-type]
                 completed=step.done,
-                description=step.running.replace("__", "."),
+                description=_step_name(step.running),
                 stage=step.stage,
             )
 
@@ -113,8 +114,8 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
 def _show_failures(run: DayRun, published: Path) -> None:
     console.print(f"[red bold]{run.load_date} was not published.[/]")
     for failure in run.failures:
-        console.print(f"[red]{failure.stage}[/] {failure.step.replace('__', '.')}")
-        console.print(failure.message, markup=False, highlight=False)
+        console.print(f"[red]{failure.stage}[/], {_step_name(failure.step)}")
+        console.print(failure.message, markup=False, highlight=False, soft_wrap=True)
     if published.exists():
         console.print(f"The file published before is still in place, unchanged: {_near(published)}")
     console.print("Mend what is named above and run the day again; nothing that landed is lost.")
@@ -185,6 +186,12 @@ def show_scores(scores: "ClusterScores") -> None:
         f"\n{scores.records:,} records of {scores.entities:,} people, resolved to {scores.clusters:,} customers; "
         f"largest customer {scores.largest_cluster} records, largest person {scores.largest_entity}."
     )
+
+
+def _step_name(step: str) -> str:
+    """A step by the table it makes or checks: `gate of raw.crm__contacts`."""
+    table = step.removeprefix(GATE_PREFIX).replace("__", ".", 1)
+    return f"gate of {table}" if step.startswith(GATE_PREFIX) else table
 
 
 def _near(path: Path) -> str:

@@ -85,7 +85,7 @@ def test_every_planted_bad_row_is_in_quarantine_by_file_and_row(company: RunComp
         ).fetchall()
         union = " union ".join(f"select file, row_number from quarantine.{name}" for (name,) in tables)
         planted = con.execute(
-            "select concat_ws('/', source, load_date, file), \"row\" from read_parquet(?) where class = 'bad'",
+            "select file, \"row\" from read_parquet(?) where class = 'bad'",
             [str(defects)],
         ).fetchall()
         held = con.execute(union).fetchall()
