@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.quality.history import ensure_tables
 from orchestration.quality.quarantine import ensure_quarantine_table
+from orchestration.sources.compressed import with_compressions
 from orchestration.sources.contract import Column, Contract, Table
 from orchestration.sources.read import MissingFileError, literal, quote, read_file
 
@@ -55,7 +56,8 @@ def delivered_files(contract: Contract, table: Table, load_date: date, landing: 
     other tables but not this one.
     """
     folder = landing / contract.source / load_date.isoformat()
-    files = sorted(path for path in folder.glob(table.file_glob) if path.is_file() and path.name[0] not in "._")
+    found_by = (path for glob in with_compressions(table.file_glob) for path in folder.glob(glob))
+    files = sorted({path for path in found_by if path.is_file() and path.name[0] not in "._"})
     if not files and (contract.daily or folder.is_dir()):
         found = sorted(path.name for path in folder.glob("*") if path.name[0] not in "._") if folder.is_dir() else []
         raise MissingFileError(

@@ -17,7 +17,9 @@ from pathlib import Path
 import duckdb
 
 from orchestration.errors import KindredError
+from orchestration.sources.compressed import BrokenCompressionError, plain_copy
 from orchestration.sources.contract import Column, Contract, Table
+from orchestration.sources.servers import FileServer
 
 # A file with more broken quotes than this is not a CSV file with mistakes, it is not the CSV that the contract means.
 MAX_BROKEN_QUOTES = 50
@@ -103,12 +105,13 @@ def _read_csv(
     con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
 ) -> FileRows:
     with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
-        text_path = _as_utf8(path, contract.server.encoding, label, Path(folder))
-        header = _header(text_path, contract.server.delimiter)
+        server = contract.server
+        text_path = _as_utf8(_plain(path, label, Path(folder)), server.encoding, label, Path(folder))
+        header = _header(text_path, server) if server.header else [column.physical_name for column in table.columns]
         _check_columns(header, table, label)
         cut: list[MalformedLine] = []
         while True:
-            rejects = _scan_csv(con, text_path, contract.server.delimiter, header)
+            rejects = _scan_csv(con, text_path, server, header)
             broken = next((r for r in rejects if r.kind == "UNQUOTED VALUE"), None)
             if broken is None:
                 break
@@ -126,10 +129,13 @@ def _read_csv(
             key=lambda line: line.row,
         )
         columns = ", ".join(f"{quote(column.physical_name)} as {quote(column.name)}" for column in table.columns)
+        # Rows are counted as if a header stood before them; without one each stands a line earlier.
+        early = 0 if server.header else 1
+        shifted = [MalformedLine(line.row + early, line.text, line.reason) for line in malformed]
         rows = _append(
             con,
             target,
-            f"select {columns}, {_row_expression(malformed)} as _row from {_numbered('csv_rows', malformed)} order by _n",
+            f"select {columns}, {_row_expression(shifted)} - {early} as _row from {_numbered('csv_rows', shifted)} order by _n",
             label,
         )
         con.execute("drop table csv_rows")
@@ -145,15 +151,17 @@ class _Reject:
     reason: str
 
 
-def _scan_csv(con: duckdb.DuckDBPyConnection, path: Path, delimiter: str, header: Sequence[str]) -> list[_Reject]:
+def _scan_csv(con: duckdb.DuckDBPyConnection, path: Path, server: FileServer, header: Sequence[str]) -> list[_Reject]:
     """Read the file into the temporary table csv_rows (with `_n`, its position among well-formed rows)."""
     columns = ", ".join(f"{literal(name)}: 'varchar'" for name in header)
+    nulls = ", ".join(literal(text) for text in ("", *server.null_values))
     con.execute(
         f"""
         create or replace temp table csv_rows as
         select row_number() over () as _n, *
         from read_csv(
-            {literal(str(path))}, delim = {literal(delimiter)}, header = true, quote = '"', escape = '"',
+            {literal(str(path))}, delim = {literal(server.delimiter)}, header = {str(server.header).lower()},
+            quote = {literal(server.quote)}, escape = {literal(server.escape)}, nullstr = [{nulls}],
             auto_detect = false, columns = {{{columns}}}, encoding = 'utf-8', store_rejects = true,
             rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0
         )
@@ -246,9 +254,19 @@ def _as_utf8(path: Path, encoding: str, label: str, folder: Path) -> Path:
     return copy
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
+def _plain(path: Path, label: str, folder: Path) -> Path:
+    try:
+        return plain_copy(path, folder)
+    except BrokenCompressionError as error:
+        raise UnreadableFileError(
+            f"{label} cannot be unpacked, it is cut off or not compressed as its name says: {error}. "
+            "Ask for the file again."
+        ) from error
+
+
+def _header(path: Path, server: FileServer) -> list[str]:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        return next(csv.reader(file, delimiter=delimiter), [])
+        return next(csv.reader(file, delimiter=server.delimiter, quotechar=server.quote), [])
 
 
 def _check_columns(found: Sequence[str], table: Table, label: str) -> None:
@@ -276,7 +294,7 @@ def _read_json_lines(
     con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
 ) -> FileRows:
     with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
-        text_path = _as_utf8(path, contract.server.encoding, label, Path(folder))
+        text_path = _as_utf8(_plain(path, label, Path(folder)), contract.server.encoding, label, Path(folder))
         # JSON forbids raw control characters, so \x01 can never split a valid line.
         con.execute(
             f"""

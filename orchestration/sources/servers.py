@@ -102,6 +102,8 @@ class Paging:
     size: int = 100
     next_path: str | None = None
     """Where the body holds the next cursor, or the next address."""
+    total_path: str | None = None
+    """Where the body holds the number of pages (style page) or of records (style offset), if it does."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +344,7 @@ def _paging(options: Options) -> Paging:
         size_parameter=options.text("sizeParameter") or sizes.get(style),
         size=options.integer("size", 100, minimum=1),
         next_path=options.text("nextPath"),
+        total_path=options.text("totalPath"),
     )
     options.finish()
     if style in ("cursor", "next_link") and not paging.next_path:

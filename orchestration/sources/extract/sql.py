@@ -181,7 +181,7 @@ class _Taker:
             cursor = self._cursor(found)
             query = query.add_columns(cursor.label("_kindred_cursor")).where(self._condition(cursor, found, window))
         keys = [column.physical_name for column in self.table.keys if column.physical_name in found]
-        order = [
+        order: list[sa.ColumnElement[Any]] = [
             sa.column(name) for name in dict.fromkeys([*([self.origin.cursor] if self.origin.cursor else []), *keys])
         ]
         # The order makes the same rows the same file, and lets the next key of a tie be found.
