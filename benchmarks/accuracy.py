@@ -153,7 +153,8 @@ def _stock_splink(con: duckdb.DuckDBPyConnection) -> Measured | None:
     import splink.comparison_library as library
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-    logging.getLogger("splink").setLevel(logging.ERROR)
+    for name in ("splink", "splink.internals"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     work = duckdb.connect(":memory:")
     work.execute("set threads = 2")
     attributes = (

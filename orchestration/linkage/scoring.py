@@ -193,7 +193,8 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
     """Have Splink compare the candidate pairs; returns the name of its table."""
     from splink import DuckDBAPI, Linker
 
-    logging.getLogger("splink").setLevel(logging.ERROR)
+    for name in ("splink", "splink.internals"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     con.execute(
         f"""
         create or replace table registered_pairs as

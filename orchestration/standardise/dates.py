@@ -56,8 +56,17 @@ def parsed_date(expression: str, day_first: bool) -> str:
     orders = (_DAY_FIRST, _MONTH_FIRST) if day_first else (_MONTH_FIRST, _DAY_FIRST)
     formats = [*_YEAR_FIRST, *_NAMED_MONTH, *orders[0], *orders[1]]
     listed = ", ".join(sql_literal(form) for form in formats)
+    short = "'^\\d{1,2}[/.-]\\d{1,2}[/.-]\\d{2}$'"
+    short_formats = [form.replace("%Y", "%y") for form in (*orders[0], *orders[1])]
+    # Nobody is born in the future: a two-digit year that would be is of the century before.
+    listed_short = ", ".join(sql_literal(form) for form in short_formats)
+    parsed_short = f"cast(try_strptime({expression}, [{listed_short}]) as date)"
+    of_this_century = (
+        f"case when {parsed_short} > current_date then {parsed_short} - interval 100 year else {parsed_short} end"
+    )
     text = f"regexp_replace({expression}, '(\\.\\d+)?(Z|[+-]\\d\\d:?\\d\\d)$', '')"
-    return f"cast(try_strptime({text}, [{listed}]) as date)"
+    long = f"cast(try_strptime({text}, [{listed}]) as date)"
+    return f"cast(case when regexp_matches({expression}, {short}) then {of_this_century} else {long} end as date)"
 
 
 def plausible_birth_date(expression: str, earliest: str, latest: str) -> str:

@@ -11,10 +11,43 @@ import re
 
 # Lower-case words inside family names, by the habits of Dutch, German, Romance and Arabic names.
 PARTICLES = frozenset(
-    "van von der den de del della dello di da do dos das du des la le les el al bin ibn bint "
-    "ten ter ten zu zum zur af av y e".split()
+    [
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "del",
+        "della",
+        "dello",
+        "di",
+        "da",
+        "do",
+        "dos",
+        "das",
+        "du",
+        "des",
+        "la",
+        "le",
+        "les",
+        "el",
+        "al",
+        "bin",
+        "ibn",
+        "bint",
+        "ten",
+        "ter",
+        "ten",
+        "zu",
+        "zum",
+        "zur",
+        "af",
+        "av",
+        "y",
+        "e",
+    ]
 )
-_UPPER = frozenset("ii iii iv vi vii viii ne nw se sw po us uk".split())
+_UPPER = frozenset(["ii", "iii", "iv", "vi", "vii", "viii", "ne", "nw", "se", "sw", "po", "us", "uk"])
 _WORD = re.compile(r"[^\s\-]+|[\s\-]+")
 
 

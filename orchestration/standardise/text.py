@@ -47,7 +47,7 @@ def map_distinct(
     """
     import pyarrow as pa
 
-    rows = con.execute(query).fetch_arrow_table()
+    rows = con.execute(query).to_arrow_table()
     inputs = [column.to_pylist() for column in rows.columns]
     outputs = [function(*values) for values in zip(*inputs, strict=True)]
     arrays = {f"input_{number}": pa.array(values, pa.string()) for number, values in enumerate(inputs, start=1)}
