@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
 from orchestration.sources.contract import Contract, Table
+from orchestration.sources.extract import ExtractError, UnreachableError, land_day
 from orchestration.sources.load import load_day
 from orchestration.sources.read import DeliveryError
 
@@ -45,6 +46,11 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
     def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         kindred, run = project(), run_context(context)
         try:
+            # Before the warehouse is opened: a slow source must not hold it.
+            landed = land_day(contract, run.load_date, kindred.settings.landing)
+        except ExtractError as error:
+            raise dg.Failure(str(error), allow_retries=isinstance(error, UnreachableError)) from error
+        try:
             with kindred.warehouse() as con:
                 load = load_day(con, contract, table, run.load_date, kindred.settings.landing, run.run_id)
         except DeliveryError as error:
@@ -56,6 +62,8 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
                 "rows_quarantined_by_loader": load.rows_quarantined,
                 "files": list(load.files),
                 "unchanged": load.unchanged,
+                "extracted": landed.extracted,
+                **({"extraction": landed.note} if landed.note else {}),
             }
         )
 
