@@ -234,15 +234,17 @@ def add_value_classes(con: duckdb.DuckDBPyConnection, classes: ValueClasses) -> 
     import pyarrow as pa
 
     present = columns_of(con, FEATURES)
-    for feature in sorted(classes.last):
+    selected, joins, registered = [], [], []
+    for number, feature in enumerate(sorted(classes.last)):
         if feature not in present:
             raise ModelError(
                 f"the model splits by {feature}, which these records do not have; "
                 "train a model on records with the same columns"
             )
         values = sorted(classes.classes[feature].items())
+        name = f"classes_{number}_arrow"
         con.register(
-            "classes_arrow",
+            name,
             pa.table(
                 {
                     "value": pa.array([value for value, _ in values], pa.string()),
@@ -250,16 +252,14 @@ def add_value_classes(con: duckdb.DuckDBPyConnection, classes: ValueClasses) -> 
                 }
             ),
         )
-        con.execute(
-            f"""
-            create or replace table {FEATURES} as
-            select
-                f.*,
-                case when f.{quoted(feature)} is not null
-                    then coalesce(c.number, {classes.last[feature]}) end::tinyint
-                    as {quoted(class_column(feature))}
-            from {FEATURES} as f
-            left join classes_arrow as c on f.{quoted(feature)} = c.value
-            """
+        registered.append(name)
+        selected.append(
+            f", case when f.{quoted(feature)} is not null then coalesce(c{number}.number, {classes.last[feature]}) "
+            f"end::tinyint as {quoted(class_column(feature))}"
         )
-        con.unregister("classes_arrow")
+        joins.append(f"left join {name} as c{number} on f.{quoted(feature)} = c{number}.value")
+    con.execute(
+        f"create or replace table {FEATURES} as select f.* {' '.join(selected)} from {FEATURES} as f {' '.join(joins)}"
+    )
+    for name in registered:
+        con.unregister(name)

@@ -166,8 +166,10 @@ def _patterns(
             """
         )
         drawn = scalar_int(con, "select count(*) from random_pairs")
-        con.execute(f"alter table random_pairs add column weight double default {others / max(1, drawn)}")
+        # Whole numbers are summed exactly in any order; the scale comes after.
+        con.execute("alter table random_pairs add column weight double default 1")
         random_patterns, random_weights = count_patterns(con, comparisons, "random_pairs")
+        random_weights *= others / max(1, drawn)
         patterns = np.vstack([patterns, random_patterns])
         weights = np.concatenate([weights, random_weights])
     outside = np.arange(len(patterns)) >= inside
