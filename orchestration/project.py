@@ -18,9 +18,11 @@ from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
 from orchestration.warehouse import WarehouseLockedError, connect, kept_open
 
-# Telemetry off; one run at a time, because DuckDB has one writer.
+# Telemetry and the newsletter's form off; one run at a time, because DuckDB has one writer.
 _DAGSTER_YAML = """\
 telemetry:
+  enabled: false
+nux:
   enabled: false
 concurrency:
   runs:
