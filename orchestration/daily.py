@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.errors import KindredError
 from orchestration.project import Project
+from orchestration.sources.extract import is_asked
 from orchestration.sources.load import landed_days
 
 if TYPE_CHECKING:
@@ -147,11 +148,18 @@ def _failure_message(event: "dg.DagsterEvent") -> str:
 def days_to_run(project: Project, day: date | None, *, every: bool) -> list[date]:
     """The landed days to run, in order: the given one, every one, or by default the newest.
 
+    A source that Kindred asks itself (a database, an API, a bucket) can have any day run that has not landed; when all
+    sources are such, or nothing has landed, today counts as landed.
+
     Raises NothingLandedError when no such day has landed.
     """
     landed = landed_days(project.settings.landing, project.sources)
+    asked = [contract for contract in project.contracts if is_asked(contract)]
+    today = datetime.now(UTC).date()
+    if asked and today not in landed and (len(asked) == len(project.contracts) or not landed):
+        landed = sorted([*landed, today])
     if day is not None:
-        if day not in landed:
+        if day not in landed and not asked:
             near = ", ".join(str(other) for other in landed[-3:]) or "none"
             raise NothingLandedError(f"nothing has landed for {day}; the newest landed days are: {near}")
         return [day]

@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
+from orchestration.sources.extract import is_asked
 from orchestration.sources.load import landed_days
 
 COMPLETE_MARKER = "_SUCCESS"
@@ -33,10 +34,13 @@ def daily_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 
 def complete_days(today: date) -> Iterator[tuple[date, str]]:
-    """Landed days for which every source that owes a daily delivery has marked it complete, with a mark of its state."""
+    """Landed days for which every source that owes a daily delivery has marked it complete, with a mark of its state.
+
+    Nobody waits for a source that Kindred asks itself: the run asks it.
+    """
     kindred = project()
     landing = kindred.settings.landing
-    daily = [contract.source for contract in kindred.contracts if contract.daily]
+    daily = [contract.source for contract in kindred.contracts if contract.daily and not is_asked(contract)]
     first = max(date.fromisoformat(FIRST_LOAD_DATE), today - timedelta(days=SENSOR_DAYS))
     for day in landed_days(landing, kindred.sources):
         markers = [landing / source / day.isoformat() / COMPLETE_MARKER for source in daily]

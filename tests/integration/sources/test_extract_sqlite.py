@@ -1,7 +1,7 @@
 """SQLite files: text cursors, values of any type, and the whole way from the source into raw through the asset."""
 
 import sqlite3
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -143,3 +143,17 @@ def test_the_asset_lands_the_day_and_loads_it(tmp_path: Path, monkeypatch: pytes
     assert (people.folder(today) / "_SUCCESS").exists()
     with duckdb.connect(str(tmp_path / "warehouse" / "kindred.duckdb"), read_only=True) as con:
         assert con.execute("select id, name from raw.vendor__people").fetchall() == [(1, "a")]
+
+
+def test_sources_that_are_asked_run_today_and_any_other_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration.daily import days_to_run
+    from orchestration.project import load_project
+
+    people_of(tmp_path)
+    monkeypatch.setenv("KINDRED_DATA", str(tmp_path))
+    monkeypatch.setenv("KINDRED_CONTRACTS", str(tmp_path))
+    today = datetime.now(UTC).date()
+    assert days_to_run(load_project(), None, every=False) == [today]
+    assert days_to_run(load_project(), FIFTH, every=False) == [FIFTH]
+    (tmp_path / "landing" / "vendor" / str(FIFTH)).mkdir(parents=True)
+    assert days_to_run(load_project(), None, every=True) == [FIFTH, today]
