@@ -53,7 +53,7 @@ def _head(plan: SourcePlan) -> dict[str, Any]:
     if file.format != "parquet":
         server["encoding"] = file.encoding
     if file.format == "csv":
-        server["delimiter"] = file.delimiter
+        server["customProperties"] = [{"property": "delimiter", "value": file.delimiter}]
     title = plan.source.replace("_", " ").capitalize()
     return {
         "apiVersion": "v3.1.0",

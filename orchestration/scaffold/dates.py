@@ -4,6 +4,7 @@ Belongs here: the formats that are tried, and the choice between day-first and m
 reading dates day by day, which the contract's format does.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -59,12 +60,16 @@ class DateReading:
         return any("yyyy" not in form and form != ISO for form in self.formats)
 
 
-def read_dates(con: duckdb.DuckDBPyConnection, column: str, hints: Sequence[DateReading] = ()) -> DateReading | None:
+def read_dates(
+    con: duckdb.DuckDBPyConnection, column: str, values: Sequence[str], hints: Sequence[DateReading] = ()
+) -> DateReading | None:
     """How the text column `column` of the profiled file writes dates; None when it holds none.
 
+    `values` are some of its values, by which most formats are ruled out before the column is read.
     `hints` are the readings of the file's other columns: a file writes all its dates in one order of day and month.
     """
-    promising = _counts(con, column, _candidates(), sample=True)
+    possible = _possible(values)
+    promising = _counts(con, column, possible, sample=True) if possible else {}
     if not promising:
         return None
     counts = _counts(con, column, tuple(promising), sample=False)
@@ -100,6 +105,21 @@ def _candidates() -> tuple[str, ...]:
     days = (*_DAY_FIRST, *_MONTH_FIRST, *_PLAIN)
     timed = (f"{day}{clock}" for day in days for clock in _TIMES if (clock == "HHmmss") == (day == "yyyyMMdd"))
     return (ISO, *days, *timed)
+
+
+def _possible(values: Sequence[str]) -> tuple[str, ...]:
+    """The formats whose signs between the parts stand in some of the values; none for text that cannot hold dates."""
+    dated = [value for value in values if len(value) >= 6 and sum(map(str.isdigit, value)) >= 3]
+    if len(dated) < _LEAST_SHARE * len(values) * 0.9:
+        return ()
+    signs = {frozenset(re.sub(r"[\w']", "", value)) for value in dated}
+    letters = any(re.search(r"[A-Za-z]{3}", value) for value in dated)
+    possible = []
+    for form in _candidates():
+        needed = frozenset(re.sub(r"[\w']", "", form))
+        if ("MMM" not in form or letters) and (form == ISO or needed in signs):
+            possible.append(form)
+    return tuple(possible)
 
 
 def _kind(form: str) -> str:

@@ -193,7 +193,7 @@ def _roles(known: Mapping[str, Proposal], keys: Keys, *, orders: bool) -> tuple[
             "of one. If the columns' names are unusual, rename them in the export, or add the words to "
             "orchestration/scaffold/data/vocabulary.yaml; with --feeds customer_records the source is made all the same."
         )
-    if any(name in known for name in IDENTIFIERS if known[name].column != keys.record):
+    if any(name in known and known[name].column != keys.record for name in IDENTIFIERS):
         roles.append("record_identifiers")
     if orders:
         roles.append("orders")

@@ -146,12 +146,10 @@ def _profile(con: duckdb.DuckDBPyConnection, rows: int, position: int, item: Fie
     ).fetchall()[0]
     sample = con.execute(
         f"""
-        select {column}, count(*)
-        from {FILE_TABLE}
-        where trim({column}) <> ''
-        group by all
-        order by md5({column}), {column}
-        limit {SAMPLED_VALUES}
+        with counted as (
+            select {column} as value, count(*) as n from {FILE_TABLE} where trim({column}) <> '' group by {column}
+        )
+        select value, n from counted order by md5(value), value limit {SAMPLED_VALUES}
         """
     ).fetchall()
     counts = dict(zip(_PATTERNS, map(int, counted), strict=True))
@@ -206,13 +204,16 @@ def _with_dates(con: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile]
     readings: dict[int, DateReading] = {}
     candidates = [c for c in columns if _may_hold_dates(c)]
     for column in candidates:
-        reading = read_dates(con, column.column)
+        reading = read_dates(con, column.column, [value for value, _ in column.sample])
         if reading is not None:
             readings[column.position] = reading
     for column in candidates:
         reading = readings.get(column.position)
         if reading is not None and reading.ambiguous:
-            readings[column.position] = read_dates(con, column.column, list(readings.values())) or reading
+            readings[column.position] = (
+                read_dates(con, column.column, [value for value, _ in column.sample], list(readings.values()))
+                or reading
+            )
     return [_typed_by_dates(column, readings.get(column.position)) for column in columns]
 
 

@@ -4,7 +4,7 @@ Belongs here: weighing names against values, and choosing among columns that cla
 keys and roles, which are of the whole file (see `plan`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -39,8 +39,8 @@ class Proposal:
 
 def propose(profile: FileProfile) -> tuple[Proposal, ...]:
     """For each column of the file what it feeds, one column for one attribute."""
-    claims = [claim for column in profile.columns for claim in _claims(column)]
-    claims = _settle_names(claims)
+    looks = [Looks(column) for column in profile.columns]
+    claims = _settle_names([claim for look in looks for claim in _claims(look)], looks)
     chosen: dict[str, Proposal] = {}
     taken: dict[int, Proposal] = {}
     rivals: dict[int, str] = {}
@@ -56,9 +56,7 @@ def propose(profile: FileProfile) -> tuple[Proposal, ...]:
                 f"also looks like {claim.semantic}; `{rival.column.physical_name}` was taken. Swap them in the staging "
                 "model if this one is the better",
             )
-    return tuple(
-        taken.get(column.position) or _unmapped(column, rivals.get(column.position)) for column in profile.columns
-    )
+    return tuple(taken.get(look.column.position) or _unmapped(look, rivals.get(look.column.position)) for look in looks)
 
 
 def by_semantic(proposals: Iterable[Proposal]) -> dict[str, Proposal]:
@@ -66,18 +64,18 @@ def by_semantic(proposals: Iterable[Proposal]) -> dict[str, Proposal]:
     return {proposal.semantic: proposal for proposal in proposals if proposal.semantic is not None}
 
 
-def _claims(column: ColumnProfile) -> list[Proposal]:
-    looks = Looks(column)
-    named = _by_name(column, looks)
+def _claims(looks: Looks) -> list[Proposal]:
+    named = _by_name(looks)
     if named is not None and named.confidence != "none":
         return [named]
-    by_values = [] if vocabulary().foreign(column.words) else _by_values(column, looks)
+    by_values = [] if vocabulary().foreign(looks.column.words) else _by_values(looks)
     if not by_values and named is not None:
         return [named]
     return by_values
 
 
-def _by_name(column: ColumnProfile, looks: Looks) -> Proposal | None:
+def _by_name(looks: Looks) -> Proposal | None:
+    column = looks.column
     match = vocabulary().match(column.words)
     if match is None:
         return None
@@ -100,8 +98,9 @@ def _by_name(column: ColumnProfile, looks: Looks) -> Proposal | None:
     return Proposal(column, semantic, "sure" if sure else "likely", reason, score)
 
 
-def _by_values(column: ColumnProfile, looks: Looks) -> list[Proposal]:
+def _by_values(looks: Looks) -> list[Proposal]:
     """What the values alone suggest: at most one claim, a guess unless the look is unmistakable."""
+    column = looks.column
     found: list[tuple[str, float, str, Confidence]] = []
     if column.type == "object" or column.filled < 3:
         return []
@@ -156,12 +155,12 @@ def _year_of(value: str) -> str | None:
     return match.group(1) if match else None
 
 
-def _settle_names(claims: list[Proposal]) -> list[Proposal]:
+def _settle_names(claims: list[Proposal], all_looks: Sequence[Looks]) -> list[Proposal]:
     """`Name` beside `Vorname` is the family name, `nom` alone may be the whole name: columns of names explain each other."""
     claimed = {claim.semantic for claim in claims}
     settled = []
     for claim in claims:
-        looks = Looks(claim.column)
+        looks = all_looks[claim.column.position]
         new: str | None = None
         if claim.semantic == "full_name" and looks.several_words < 0.3:
             if "given_name" in claimed and "family_name" not in claimed:
@@ -179,8 +178,9 @@ def _settle_names(claims: list[Proposal]) -> list[Proposal]:
     return settled
 
 
-def _unmapped(column: ColumnProfile, rival: str | None) -> Proposal:
-    named = _by_name(column, Looks(column))
+def _unmapped(looks: Looks, rival: str | None) -> Proposal:
+    column = looks.column
+    named = _by_name(looks)
     if named is not None and named.confidence == "none":
         return named
     other = vocabulary().foreign(column.words)

@@ -7,7 +7,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import yaml
@@ -96,6 +96,7 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(word for word in re.split(r"[^a-z0-9]+", plain.lower()) if word)
 
 
+@lru_cache(maxsize=100_000)
 def compact(name: str) -> str:
     """Letters and digits of a name or value in lower-case ASCII."""
     return "".join(words_of(name))

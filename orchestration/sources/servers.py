@@ -231,7 +231,8 @@ def _file_layout(server: Server, options: Options, where: str) -> dict[str, Any]
     quote = options.text("quote") or '"'
     return {
         "format": format,
-        "delimiter": server.delimiter or ",",
+        # The standard has no delimiter for local files, and means something else by that of a bucket.
+        "delimiter": options.text("delimiter") or server.delimiter or ",",
         "encoding": (server.encoding or "utf-8").lower(),
         "quote": quote,
         "escape": options.text("escape") or quote,
