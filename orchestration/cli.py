@@ -110,6 +110,47 @@ def evaluate(
 
 
 @app.command()
+def resolve(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="CSV, JSON Lines or Parquet.")],
+    id_column: Annotated[str, typer.Option("--id", help="Column that names a record.")],
+    out: Annotated[Path, typer.Option(help="Parquet to write: record_id, customer_id, match_probability.")],
+    source: Annotated[str | None, typer.Option(help="Column that names a record's source.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="ATTRIBUTE=COLUMN", help="Where an attribute stands.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page on the model and what it found.")] = None,
+    model: Annotated[Path | None, typer.Option(file_okay=False, help="Folder of a trained model.")] = None,
+) -> None:
+    """Resolve the records of any files to people: no labels, no configuration beyond naming columns."""
+    from orchestration.display import show_resolution
+    from orchestration.linkage import LinkageModel, resolve_files
+
+    pairs = [entry.partition("=") for entry in mapping or []]
+    if wrong := [entry for entry, (_, equals, _) in zip(mapping or [], pairs, strict=True) if not equals]:
+        raise typer.BadParameter(f"{wrong[0]!r} is not of the form attribute=column", param_hint="--map")
+    show_resolution(
+        resolve_files(
+            files,
+            id_column,
+            source,
+            {attribute: column for attribute, _, column in pairs},
+            out=out,
+            report=report,
+            model=LinkageModel.load(model) if model else None,
+        )
+    )
+
+
+@app.command()
+def docs() -> None:
+    """Build the documentation of the dbt project as one page: models, columns, tests, lineage."""
+    from orchestration.display import show_path
+    from orchestration.project import load_project
+
+    show_path("dbt documentation", load_project().transform.build_docs())
+
+
+@app.command()
 def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
     """Open the Dagster UI: lineage, checks, and the runs that `kindred run` made."""
     import os

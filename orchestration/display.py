@@ -19,6 +19,7 @@ from orchestration.doctor import Finding, Verdict
 
 if TYPE_CHECKING:
     from orchestration.linkage import ClusterScores
+    from orchestration.linkage.resolving import Resolution
     from orchestration.sample import SampleSummary
     from orchestration.status import RunStatus
 
@@ -169,6 +170,23 @@ def show_sample(made: "SampleSummary") -> None:
     console.print(f"Rows landed: {rows}.", soft_wrap=True)
     console.print(f"Planted for the gates to find: {sum(made.defects.values()):,} bad values and rows.")
     console.print(f"Landing {_near(made.landing)}, truth {_near(made.truth)}\n", soft_wrap=True)
+
+
+def show_resolution(done: "Resolution") -> None:
+    """How columns were understood, and what came out."""
+    console.print("Columns understood as:")
+    for line in done.mapping.lines():
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(
+        f"\n{done.records:,} records, {done.customers:,} customers; the largest has {done.largest_customer:,} records."
+    )
+    console.print(f"Threshold weight {done.model.threshold_weight:.2f}, model {done.model.version}")
+    show_path("Written to", done.out)
+
+
+def show_path(title: str, path: Path) -> None:
+    """Where something lies."""
+    console.print(f"{title}: {_near(path)}", soft_wrap=True)
 
 
 def show_scores(scores: "ClusterScores") -> None:

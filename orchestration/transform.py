@@ -91,7 +91,7 @@ class Transform:
         def invoke() -> Any:
             try:
                 runner = dbtRunner(manifest=manifest, callbacks=[lambda event: events.put(msg_to_dict(event))])
-                return runner.invoke([command, *self._flags(), *arguments])
+                return runner.invoke([*command.split(), *self._flags(), *arguments])
             finally:
                 events.put(None)
                 _release_warehouse()
@@ -107,6 +107,12 @@ class Transform:
         if not result.success:
             said = "\n".join(dict.fromkeys(failures)) or str(result.exception)
             raise TransformError(f"dbt {command} failed: {said}")
+
+    def build_docs(self) -> Path:
+        """Write dbt's documentation as one self-contained page. Needs the warehouse's tables. Returns its path."""
+        for _ in self.run("docs generate", ["--static"]):
+            pass
+        return self.target / "static_index.html"
 
     def _flags(self) -> list[str]:
         project = str(self.settings.dbt_project)
