@@ -204,7 +204,7 @@ def _bring_to_canonical(
 def _add_further_evidence(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping) -> None:
     """Parts of birth dates, ages, full names and unmapped columns beside the standard record."""
     further = {
-        name: quoted(mapping.attributes[name])
+        name: f"arrived.{quoted(mapping.attributes[name])}"
         for name in ("full_name", "birth_year", "birth_month", "birth_day", "age")
         if name in mapping.attributes
     }
@@ -212,13 +212,13 @@ def _add_further_evidence(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping
         del further["full_name"]
     if "full_name" in further:
         further["full_name"] = (
-            f"coalesce(nullif(trim(arrived.{further['full_name']}), ''), "
+            f"coalesce(nullif(trim({further['full_name']}), ''), "
             "nullif(concat_ws(' ', standard.given_name, standard.middle_name, standard.family_name), ''))"
         )
     for column in mapping.extras:
         name = EXTRA_PREFIX + "".join(c if c.isalnum() else "_" for c in column.lower())
         if name not in further and _is_evidence(con, column):
-            further[name] = quoted(column)
+            further[name] = f"arrived.{quoted(column)}"
     listed = "".join(f", {value} as {quoted(name)}" for name, value in further.items())
     con.execute(
         f"""
@@ -238,10 +238,10 @@ def _full_name_adds(con: duckdb.DuckDBPyConnection, column: str) -> bool:
     both, more = con.execute(
         f"""
         select
-            count(*) filter (where arrived.{column} is not null),
+            count(*) filter (where {column} is not null),
             count(*) filter (
                 where
-                    len(string_split_regex(trim(arrived.{column}), '\\s+'))
+                    len(string_split_regex(trim({column}), '\\s+'))
                     > len(string_split_regex(
                         concat_ws(' ', standard.given_name, standard.middle_name, standard.family_name), '\\s+'))
             )
