@@ -5,6 +5,7 @@ kind of server is asked.
 """
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -88,7 +89,8 @@ def land_day(
     if load_date > now.astimezone(UTC).date() + timedelta(days=1):
         raise ExtractError(f"{contract.source}: {load_date} lies in the future; nothing can be taken for it yet")
     neighbours = around(contract, load_date, landing, now)
-    if contract.delivery == "snapshot" and isinstance(contract.server, SqlServer | ApiServer) and neighbours.is_past:
+    is_snapshot = contract.delivery == "snapshot" and isinstance(contract.server, SqlServer | ApiServer)
+    if is_snapshot and (neighbours.is_past or neighbours.following is not None):
         note = f"what the whole table held on {load_date} can no longer be asked"
         return LandedDay(contract.source, load_date, False, (), None, note)
     partial = day.with_name(f".{day.name}.partial")
@@ -127,6 +129,11 @@ def _swap_in(partial: Path, day: Path, state: DayState) -> None:
     Progress.remove(partial)
     state.write(partial)
     (partial / COMPLETE_MARKER).touch()
+    for path in partial.rglob("*"):
+        # The mark of completeness must not outlive, in a power cut, what it is put on.
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
     replaced = _replaced(day)
     if day.exists():
         day.rename(replaced)

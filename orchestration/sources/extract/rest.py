@@ -161,9 +161,16 @@ class _Endpoint:
                 continue
             if self.origin.cursor is not None:
                 cursor = self._cursor(at_path(record, self.origin.cursor))
-                if not self._is_inside(cursor, mark):
-                    continue
-                tracker.take(cursor, mark)
+                try:
+                    if not self._is_inside(cursor, mark):
+                        continue
+                    tracker.take(cursor, mark)
+                except TypeError as error:
+                    raise AnswerError(
+                        f"{self.label}: {self.origin.cursor} has values that do not order among each other, or with those "
+                        "of the days before (with and without a time zone, numbers and texts): what is new cannot be "
+                        "told. Name another cursorColumn."
+                    ) from error
             file.write(line + b"\n")
             written.add(mark)
             count += 1
@@ -175,13 +182,7 @@ class _Endpoint:
             moment = cursor if isinstance(cursor, datetime) else datetime(cursor.year, cursor.month, cursor.day)
             if (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) >= before:
                 return False
-        try:
-            return self.window.takes(cursor, mark)
-        except TypeError as error:
-            raise AnswerError(
-                f"{self.label}: {self.origin.cursor} holds other values than on the days before (with and without a "
-                "time zone, or numbers and texts): what is new cannot be told. Ask the API's owner."
-            ) from error
+        return self.window.takes(cursor, mark)
 
     def _cursor(self, value: Any) -> Any:
         """The cursor as a value that orders: a number, a time, a date or a text."""
@@ -216,7 +217,7 @@ class _Endpoint:
 
     def _state(self, step: dict[str, Any]) -> TableState:
         end = Position.from_json(step["position"]) if step["position"] else None
-        return TableState(self.window.lower, end, step["rows"])
+        return TableState(self.origin.cursor, self.window.lower, end, step["rows"])
 
 
 def _line(record: dict[str, Any]) -> bytes:

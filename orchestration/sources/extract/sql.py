@@ -97,11 +97,18 @@ class _Taker:
         tracker, rows = Tracker(window.lower), 0
         with pq.ParquetWriter(folder / self.table.file_glob, schema, compression="zstd") as writer:
             for chunk in self._chunks(columns, found, window):
-                kept = self._within(chunk, columns, window, tracker)
+                try:
+                    kept = self._within(chunk, window, tracker)
+                except TypeError as error:
+                    raise AnswerError(
+                        f"{self.label}: the cursor column {self.origin.cursor} has another type than on the days before; "
+                        "what is new cannot be told. Name another cursorColumn, or remove the landed days' _state.json "
+                        "files to read the table from its beginning."
+                    ) from error
                 if kept and kept[0]:
                     writer.write_batch(self._batch(kept, columns, schema))
                     rows += len(kept[0])
-        return TableState(window.lower, tracker.position, rows, left_out)
+        return TableState(self.origin.cursor, window.lower, tracker.position, rows, left_out)
 
     def _found_columns(self) -> dict[str, "sa.types.TypeEngine[Any]"]:
         import sqlalchemy as sa
@@ -228,9 +235,7 @@ class _Taker:
             return moment if kind.timezone else moment.replace(tzinfo=None)
         return moment.date()
 
-    def _within(
-        self, chunk: Sequence[Sequence[Any]], columns: Sequence[_Column], window: Window, tracker: Tracker
-    ) -> Sequence[Sequence[Any]]:
+    def _within(self, chunk: Sequence[Sequence[Any]], window: Window, tracker: Tracker) -> Sequence[Sequence[Any]]:
         """The chunk's columns (without the cursor) of the rows inside the window; the tracker hears of them."""
         if self.origin.cursor is None:
             return chunk

@@ -28,6 +28,8 @@ _TIMES = ("timestamp", "date")
 class TableState:
     """One table's part of a landed day."""
 
+    cursor: str | None
+    """The column that the positions are of; they say nothing about another one."""
     start: Position | None
     end: Position | None
     rows: int
@@ -56,6 +58,7 @@ class DayState:
         if self.tables:
             content["tables"] = {
                 name: {
+                    "cursor": table.cursor,
                     "from": table.start.to_json() if table.start else None,
                     "to": table.end.to_json() if table.end else None,
                     "rows": table.rows,
@@ -88,10 +91,14 @@ class Around:
         origin = table.origin
         if origin is None or origin.cursor is None:
             return Window(None, closed=False, upper=None, before=None)
-        before, after = _position_of(self.previous, table, end=True), _position_of(self.following, table, end=False)
+        earlier, later = (
+            _part(self.previous, table.name, origin.cursor),
+            _part(self.following, table.name, origin.cursor),
+        )
+        before = earlier.end if earlier else None
         is_time = origin.cursor_type in _TIMES
-        if self.following is not None and table.name in self.following.tables:
-            return Window(before, closed=True, upper=after, before=end_of(self.load_date) if is_time else None)
+        if later is not None:
+            return Window(before, closed=True, upper=later.start, before=end_of(self.load_date) if is_time else None)
         if self.is_past and not is_time:
             # A number does not say which day it belongs to: what is new now is not handed to a day long gone.
             return Window(before, closed=True, upper=before, before=None)
@@ -125,6 +132,7 @@ def read_state(folder: Path) -> DayState:
         return DayState(
             tables={
                 name: TableState(
+                    cursor=item["cursor"],
                     start=Position.from_json(item["from"]) if item["from"] else None,
                     end=Position.from_json(item["to"]) if item["to"] else None,
                     rows=item["rows"],
@@ -149,11 +157,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def _position_of(state: DayState | None, table: Table, *, end: bool) -> Position | None:
-    found = state.tables.get(table.name) if state else None
-    if found is None:
-        return None
-    return found.end if end else found.start
+def _part(state: DayState | None, table: str, cursor: str) -> TableState | None:
+    """The table's part of a day, unless the contract had another cursor then: the table is then read from its beginning."""
+    found = state.tables.get(table) if state else None
+    return found if found is not None and found.cursor == cursor else None
 
 
 def _as_date(name: str) -> date | None:

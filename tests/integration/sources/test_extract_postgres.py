@@ -328,3 +328,72 @@ def test_an_unused_port_is_no_database(tmp_path: Path) -> None:
     people = Asked(tmp_path, server, [table()], "snapshot")
     with pytest.raises(UnreachableError, match=r"vendor: database x on 127\.0\.0\.1"):
         people.land(SEVENTH)
+
+
+def test_a_connection_that_breaks_within_a_table_is_begun_anew(
+    postgres: Postgres, source: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.sources.extract import sql
+
+    postgres.execute(
+        CREATE, "insert into people select n, repeat('x', 2000), '2026-01-05 10:00+00' from generate_series(1, 20000) n"
+    )
+    people, batch, broken = source(chunkRows=100), sql._Taker._batch, []
+
+    def breaks_once(self: Any, *arguments: Any) -> Any:
+        if not broken:
+            broken.append(True)
+            postgres.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() "
+                "and backend_type = 'client backend'"
+            )
+        return batch(self, *arguments)
+
+    monkeypatch.setattr(sql._Taker, "_batch", breaks_once)
+    assert people.land(FIFTH).rows == 20000
+    assert broken
+    assert len(people.parquet(FIFTH)) == 20000
+
+
+def test_another_cursor_reads_the_table_from_its_beginning(postgres: Postgres, source: Callable[..., Asked]) -> None:
+    postgres.execute(CREATE)
+    insert(postgres, (1, "a", "2026-01-06 10:00+00"), (2, "b", "2026-01-05 10:00+00"))
+    source().land(SIXTH)
+    people = source([table(cursorColumn="id")])
+    people.land(SEVENTH)
+    assert people.parquet(SEVENTH) == [(1,), (2,)]
+
+
+def test_a_cursor_that_changed_its_type_is_refused(postgres: Postgres, source: Callable[..., Asked]) -> None:
+    postgres.execute(CREATE)
+    insert(postgres, (1, "a", "2026-01-05 10:00+00"))
+    people = source()
+    people.land(FIFTH)
+    postgres.execute("alter table people alter column updated_at type timestamp")
+    insert(postgres, (2, "b", "2026-01-06 10:00"))
+    with pytest.raises(AnswerError, match="updated_at has another type than on the days before"):
+        people.land(SIXTH)
+
+
+@pytest.mark.parametrize(
+    ("column_type", "value", "message"),
+    [
+        ("numeric(5, 2)", "NaN", "a value of the column odd does not fit decimal"),
+        ("date", "infinity", "date too large"),
+    ],
+)
+def test_a_value_that_nothing_can_hold_names_its_column(
+    postgres: Postgres, source: Callable[..., Asked], column_type: str, value: str, message: str
+) -> None:
+    postgres.execute(
+        f"create table people (id int primary key, updated_at timestamptz not null, odd {column_type})",
+        f"insert into people values (1, '2026-01-05 10:00+00', '{value}')",
+    )
+    columns = [
+        column("id", "integer", primaryKey=True),
+        column("updated_at", "timestamp", required=True),
+        column("odd"),
+    ]
+    people = source([table(columns=columns, cursorColumn="updated_at")])
+    with pytest.raises(AnswerError, match=message):
+        people.land(FIFTH)

@@ -290,6 +290,9 @@ def test_a_cursor_that_does_not_order_is_refused(vendor: Vendor, source: Callabl
     vendor.records = [person(1, "05/01/2026")]
     with pytest.raises(AnswerError, match="the cursor updated_at is '05/01/2026', which is no timestamp in ISO 8601"):
         source().land(FIFTH)
+    vendor.records = [person(1, "2026-01-05T10:00:00Z"), person(2, "2026-01-05T10:00:00")]
+    with pytest.raises(AnswerError, match="updated_at has values that do not order among each other"):
+        source().land(FIFTH)
 
 
 def test_a_future_day_cannot_be_taken(source: Callable[..., Asked]) -> None:
