@@ -15,6 +15,7 @@ import duckdb
 from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.files import FILE_TABLE
 from orchestration.scaffold.keys import Keys, choose_keys
+from orchestration.scaffold.losses import Losses, find_losses
 from orchestration.scaffold.profile import ColumnProfile, FileProfile, LogicalType
 from orchestration.scaffold.semantics import IDENTIFIERS, ORDER_SEMANTICS, Proposal, by_semantic, propose
 from orchestration.scaffold.vocabulary import words_of
@@ -76,6 +77,7 @@ class SourcePlan:
     feeds: tuple[str, ...]
     amount_by_line: bool
     """The lines of an order have amounts of their own, rather than each the order's total."""
+    losses: Losses
     flags: tuple[str, ...]
 
     def fed(self) -> dict[str, PlannedColumn]:
@@ -114,9 +116,11 @@ def plan_source(
     keys = choose_keys(con, profile, proposals, version, table, key, holds_orders=orders)
     roles = _roles(known, keys, orders=orders) if not feeds else _wanted_roles(known, keys, feeds)
     columns = tuple(_column(con, column, proposals[column.position], keys) for column in profile.columns)
+    losses = find_losses(con, proposals)
     flags = [
         *profile.file.notes,
         *_column_flags(columns),
+        *losses.flags,
         *keys.flags,
         *version_flags,
         *_whole_flags(con, known, roles, day, delivery, version),
@@ -132,6 +136,7 @@ def plan_source(
         version=version,
         feeds=roles,
         amount_by_line="orders" in roles and _amount_by_line(con, known),
+        losses=losses,
         flags=tuple(dict.fromkeys(flags)),
     )
 

@@ -80,6 +80,13 @@ def record_expressions(plan: SourcePlan) -> dict[str, str]:
     """SQL of the canonical attributes between the ids and the load dates, over the raw columns."""
     fed = plan.fed()
     expressions = {name: as_text(fed[name]) for name in _PLAIN if name in fed}
+    for name, values in plan.losses.placeholders.items():
+        if name in expressions:
+            listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+            # Known placeholders: left in, they would count as loss in cleansing and stop the run at its gate.
+            expressions[name] = f"case when trim({expressions[name]}) not in ({listed}) then {expressions[name]} end"
+    if plan.losses.country is not None:
+        expressions["country"] = f"'{plan.losses.country}'"
     for name in ("given_name", "family_name"):
         part = as_text(fed[name]) if name in fed else None
         if "full_name" not in fed:

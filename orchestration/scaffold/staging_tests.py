@@ -94,6 +94,8 @@ def _expected(plan: SourcePlan, fed: dict[str, PlannedColumn], row: dict[str, An
         split = None if whole is None or any(parts) else _VALUES[name]
         expected[name] = given(name) or split
     expected |= {name: given(name) for name in _SAME if name in fed}
+    if plan.losses.country is not None:
+        expected["country"] = plan.losses.country
     if "birth_date" in fed and "birth_date" in {c.proposal.semantic for c in plan.columns if c.name in row}:
         expected["birth_date"] = f"{_MOMENT:%Y-%m-%d}"
     elif "birth_year" in fed:
