@@ -1,0 +1,58 @@
+"""The ledger's tables, in SQLAlchemy Core so that SQLite and Postgres hold the same.
+
+Belongs here: names, columns and what each row means. Does not belong here: reading or writing them.
+
+Times are naive UTC, cut to microseconds: a time zone or a finer clock would read back differently from another
+database, and the audit chain hashes what is read back.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+quarantine_decisions = sa.Table(
+    "quarantine_decisions",
+    metadata,
+    # One row per landed row that a person decided on; a later decision adds to it or replaces it, nothing is edited.
+    sa.Column("decision_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("table_name", sa.String(200), nullable=False),
+    sa.Column("load_date", sa.Date, nullable=False),
+    sa.Column("file", sa.String(1000), nullable=False),
+    sa.Column("row_number", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    # replay: column to corrected text, null for no value.
+    sa.Column("corrections", sa.JSON(none_as_null=True)),
+    sa.Column("reason", sa.Text),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    # The checks that the row had failed when it was decided on.
+    sa.Column("checks", sa.JSON(none_as_null=True), nullable=False),
+    # Which row it was: the columns that were looked at and a hash of their landed text. A file that is sent again may
+    # hold another person's row in the same place, and a decision must not fall on it.
+    sa.Column("seen_columns", sa.JSON(none_as_null=True), nullable=False),
+    sa.Column("seen_hash", sa.String(64), nullable=False),
+    sa.CheckConstraint("kind in ('replay', 'discard')", name="quarantine_decision_kind"),
+    sqlite_autoincrement=True,
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("action", sa.String(100), nullable=False),
+    sa.Column("subject", sa.String(500), nullable=False),
+    sa.Column("details", sa.JSON(none_as_null=True), nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# The chain's end as it was last written: without it, entries cut off the end would leave a shorter chain that is whole.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("chain", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
