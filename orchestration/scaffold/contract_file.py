@@ -109,14 +109,19 @@ def landed_stem(plan: SourcePlan) -> str:
     """What the names of landed files begin with; what follows may be a date, and differs from day to day."""
     stem = plan.profile.file.original.stem
     bare = re.sub(r"[-_. ]*\d[-_.\dT:]*$", "", stem)
-    return bare if re.match(r"^[A-Za-z][A-Za-z0-9_.-]*$", bare) else plan.table
+    return bare if _is_plain(bare) else plan.table
 
 
 def landed_name(plan: SourcePlan) -> str:
-    """The name under which the file lands: its own where it is plain, else the table's."""
-    file = plan.profile.file
-    own = file.original.stem if re.match(r"^[A-Za-z][A-Za-z0-9_.-]*$", file.original.stem) else plan.table
+    """The name under which the file lands: its own unless a pattern could not find it."""
+    stem = plan.profile.file.original.stem
+    own = stem if _is_plain(stem) and stem.startswith(landed_stem(plan)) else landed_stem(plan)
     return f"{own}{landed_suffix(plan)}"
+
+
+def _is_plain(stem: str) -> bool:
+    """No sign of file patterns in it, and not a name that readers pass over."""
+    return bool(stem) and stem[0] not in "._" and not set(stem) & set("*?[]")
 
 
 def landed_suffix(plan: SourcePlan) -> str:

@@ -61,16 +61,22 @@ def choose_keys(
         return Keys((column,), "named by --key", column, "column")
     unique = [column for column in ranked if column.unique]
     if unique:
-        best = unique[0]
-        named = _rank(best, proposals, table) < 5
-        reason = f"a value of its own in each of the {profile.rows:,} rows" + (
-            ", and named like a key" if named else ""
-        )
-        flags = (
-            () if named else (f"`{best.physical_name}` is the key because nothing repeats in it; its name is no key's",)
-        )
-        return Keys((best,), reason, best, "column", flags)
+        return _unique_key(unique[0], profile, proposals, table)
     return _keyless(con, profile, proposals, version, ranked)
+
+
+def _unique_key(best: ColumnProfile, profile: FileProfile, proposals: Sequence[Proposal], table: str) -> Keys:
+    reason = f"a value of its own in each of the {profile.rows:,} rows"
+    if proposals[best.position].semantic == "email":
+        flag = (
+            f"`{best.physical_name}` is the key, in lower case, for nothing else tells the rows apart: who changes the "
+            "address comes in as a new record, which matching has to bring together with the old one"
+        )
+        return Keys((best,), reason, best, "email", (flag,))
+    if _rank(best, proposals, table) < 5:
+        return Keys((best,), f"{reason}, and named like a key", best, "column")
+    flag = f"`{best.physical_name}` is the key because nothing repeats in it; its name is no key's"
+    return Keys((best,), reason, best, "column", (flag,))
 
 
 def _given(
@@ -123,7 +129,16 @@ def _rank(column: ColumnProfile, proposals: Sequence[Proposal], table: str) -> f
         return 4 if vocab.foreign(words) else 2
     if proposal.semantic in IDENTIFIERS or proposal.semantic == "order_id":
         return 3
-    return 7 if proposal.semantic is None and column.position == 0 else 8 if proposal.semantic is None else 9
+    if proposal.semantic is None and _code_like(column):
+        return 7 if column.position == 0 else 8
+    return 9
+
+
+def _code_like(column: ColumnProfile) -> bool:
+    """Values without blanks, most of them with a digit: not a text that merely never repeats."""
+    values = [value for value, _ in column.sample]
+    digits = sum(any(map(str.isdigit, value)) for value in values)
+    return all(not any(map(str.isspace, value)) for value in values) and digits * 2 > len(values)
 
 
 def _tells_apart(con: duckdb.DuckDBPyConnection, columns: Sequence[ColumnProfile], rows: int) -> bool:

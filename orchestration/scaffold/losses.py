@@ -50,6 +50,14 @@ def find_losses(con: duckdb.DuckDBPyConnection, proposals: Sequence[Proposal]) -
     placeholders: dict[str, tuple[str, ...]] = {}
     flags = []
     country = None
+    if "phone" in known and "country" not in known:
+        country, reading = _country_of_phones(known["phone"])
+        if country is not None:
+            flags.append(
+                f"`{known['phone'].column.physical_name}`: its numbers have no country code and no column tells the country. "
+                f"{100 * reading:.0f} % of them are valid numbers of {country}, which the staging model now gives as the "
+                "country of every record: change or remove it there if that is wrong"
+            )
     for name, lost in shares.items():
         column = known[name].column
         if lost < LARGE_LOSS:
@@ -62,15 +70,8 @@ def find_losses(con: duckdb.DuckDBPyConnection, proposals: Sequence[Proposal]) -
             listed = ", ".join(repr(value) for value in empty[:5])
             flags.append(f"{said}, {100 * share:.0f} % because they stand for nothing ({listed}): null from staging on")
             continue
-        if name == "phone" and "country" not in known:
-            country, reading = _country_of_phones(known["phone"])
-            if country is not None:
-                flags.append(
-                    f"`{column.physical_name}`: its numbers have no country code and no column tells the country. "
-                    f"{100 * reading:.0f} % of them read as numbers of {country}, which the staging model now gives as the "
-                    "country of every record: change or remove it there if that is wrong"
-                )
-                continue
+        if name == "phone" and country is not None:
+            continue
         flags.append(
             f"{said} as invalid: a third lost of all sources together stops a run behind cleansing. Check that it is the "
             f"right column for {name}"
@@ -123,11 +124,16 @@ def _placeholders(con: duckdb.DuckDBPyConnection, name: str, column: str) -> tup
 
 
 def _country_of_phones(proposal: Proposal) -> tuple[str | None, float]:
-    """The country whose plan most of the numbers fit, when nearly all do, and their share."""
+    """The country in whose plan the numbers are valid, and their share; None when they say theirs, or the default fits."""
     import phonenumbers
 
+    from orchestration.standardise import DEFAULT_REGION
+
     counts: Counter[str] = Counter()
-    sample = proposal.column.sample[:200]
+    sample = [(value, count) for value, count in proposal.column.sample[:200] if not value.startswith(("+", "00"))]
+    total = sum(count for _, count in sample)
+    if total < 0.5 * sum(count for _, count in proposal.column.sample[:200]):
+        return None, 0.0
     for value, count in sample:
         for region in _REGIONS:
             try:
@@ -139,5 +145,6 @@ def _country_of_phones(proposal: Proposal) -> tuple[str | None, float]:
     if not counts:
         return None, 0.0
     region = min(counts, key=lambda code: (-counts[code], _REGIONS.index(code)))
-    share = counts[region] / sum(count for _, count in sample)
-    return (region, share) if share >= 0.6 else (None, share)
+    share = counts[region] / total
+    fits = region != DEFAULT_REGION and share >= 0.6 and counts[DEFAULT_REGION] < 0.3 * total
+    return (region, share) if fits else (None, share)

@@ -18,7 +18,7 @@ from orchestration.scaffold.keys import Keys, choose_keys
 from orchestration.scaffold.losses import Losses, find_losses
 from orchestration.scaffold.profile import ColumnProfile, FileProfile, LogicalType
 from orchestration.scaffold.semantics import IDENTIFIERS, ORDER_SEMANTICS, Proposal, by_semantic, propose
-from orchestration.scaffold.vocabulary import words_of
+from orchestration.scaffold.vocabulary import vocabulary, words_of
 from orchestration.sources.contract import ROLES, SEMANTICS, Delivery, strptime_format
 from orchestration.sources.read import literal
 
@@ -263,7 +263,7 @@ def _is_code(column: ColumnProfile, semantic: str | None, is_key: bool) -> bool:
 
 def _classification(column: ColumnProfile, proposal: Proposal, keys: Keys) -> str:
     semantic = proposal.semantic
-    if semantic == "national_id":
+    if semantic == "national_id" or (semantic is None and vocabulary().special(column.words)):
         return "restricted"
     if semantic in _PSEUDONYMOUS:
         return "pseudonymous"

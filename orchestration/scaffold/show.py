@@ -46,17 +46,10 @@ def show_added(added: "Added", settings: "Settings") -> None:
     out.print("\n[bold]Written[/]")
     for path in (added.contract, *sorted(added.staging.iterdir()), added.landed):
         out.print(f"  {escape(_near(path))}", soft_wrap=True, highlight=False)
-    if plan.flags:
-        out.print("\n[bold]Please check[/]")
-        for flag in plan.flags:
-            out.print(f"  - {escape(flag)}", soft_wrap=True, highlight=False)
-    out.print(
-        "  - the contract's owner, purposes with their legal basis, and retention (none is set) are yours to decide"
-        if plan.flags
-        else "\n[bold]Please check[/]\n  - the contract's owner, purposes with their legal basis, and retention (none is set)",
-        soft_wrap=True,
-        highlight=False,
-    )
+    out.print("\n[bold]Please check[/]")
+    decisions = "the contract's owner, purposes with their legal basis, and retention (none is set) are yours to decide"
+    for flag in (*plan.flags, decisions):
+        out.print(f"  - {escape(flag)}", soft_wrap=True, highlight=False)
     _show_neighbours(added, settings, out)
     out.print("\n[bold]Run it[/]")
     for command in ("kindred contract check", f"kindred run --date {added.day}"):

@@ -12,6 +12,7 @@ from orchestration.scaffold.staging_parts import (
     as_text,
     as_timestamp,
     record_id,
+    record_version,
     render_model,
     row_hash_cte,
     source_cte,
@@ -56,7 +57,11 @@ def records_sql(plan: SourcePlan) -> str:
     if plan.keys.record is None:
         ctes.append(row_hash_cte(plan, relation))
         relation = f"keyed_{plan.table}"
-    ctes.append(versions_cte(plan, relation, f"latest_{plan.table}", source_key(plan), compared_columns(plan)))
+    ctes.append(
+        versions_cte(
+            plan, relation, f"latest_{plan.table}", source_key(plan), compared_columns(plan), record_version(plan)
+        )
+    )
     relation = f"latest_{plan.table}"
     if "full_name" in fed:
         ctes.append(_named_cte(fed["full_name"], relation))
@@ -211,7 +216,8 @@ def _street(fed: Mapping[str, PlannedColumn]) -> str | None:
 
 def _updated_at(plan: SourcePlan) -> str:
     landed = "cast(_load_date as timestamp)"
-    known = [as_timestamp(plan.named(plan.version))] if plan.version is not None else []
+    version = record_version(plan)
+    known = [as_timestamp(version)] if version is not None else []
     if plan.delivery == "snapshot":
         known += ["cast(changed_on as timestamp)"]
         landed = "cast(first_load_date as timestamp)"

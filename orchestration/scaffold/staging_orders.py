@@ -53,7 +53,9 @@ def orders_sql(plan: "SourcePlan") -> str:
         ctes.append(row_hash_cte(plan, relation))
         relation = f"keyed_{plan.table}"
     key = ", ".join(column.name for column in plan.keys.columns) or "row_hash"
-    ctes.append(versions_cte(plan, relation, f"latest_{plan.table}", key, [column.name for column in plan.columns]))
+    version = plan.named(plan.version) if plan.version is not None else None
+    names = [column.name for column in plan.columns]
+    ctes.append(versions_cte(plan, relation, f"latest_{plan.table}", key, names, version))
     relation = f"latest_{plan.table}"
     order = fed.get("order_id")
     by_lines = order is not None and plan.keys.columns != (order.profile,)
@@ -80,7 +82,7 @@ def _orders(plan: "SourcePlan", relation: str, *, by_lines: bool) -> str:
         "channel": _mapped("channel", fed),
         "currency": _currency(fed),
         "amount": amount(fed["amount"]),
-        "items": f"cast({as_text(fed['items'])} as bigint)" if "items" in fed else "cast(null as bigint)",
+        "items": _items(fed["items"]) if "items" in fed else "cast(null as bigint)",
         "source": f"'{plan.source}'",
         "load_date": "_load_date",
     }
@@ -94,6 +96,10 @@ def _orders(plan: "SourcePlan", relation: str, *, by_lines: bool) -> str:
     columns = ",\n".join(f"    {text}" + ("" if text == name else f" as {name}") for name, text in expressions.items())
     group = "\ngroup by 1" if by_lines else ""
     return f"select\n{columns}\nfrom {relation}{group}"
+
+
+def _items(column: "PlannedColumn") -> str:
+    return column.name if column.logical_type == "integer" else f"try_cast({column.name} as bigint)"
 
 
 def amount(column: "PlannedColumn") -> str:

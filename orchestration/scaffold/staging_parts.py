@@ -56,15 +56,25 @@ def row_hash_cte(plan: SourcePlan, relation: str) -> Cte:
     )
 
 
-def versions_cte(plan: SourcePlan, relation: str, name: str, key: str, compared: Sequence[str]) -> Cte:
-    """The latest version of each key."""
+def record_version(plan: SourcePlan) -> PlannedColumn | None:
+    """The column that orders what is known of a person: of the row's changes, or of their orders."""
+    if plan.version is not None:
+        return plan.named(plan.version)
+    ordered = plan.fed().get("ordered_at") if "orders" in plan.feeds else None
+    return ordered if ordered is not None and ordered.logical_type in ("date", "timestamp") else None
+
+
+def versions_cte(
+    plan: SourcePlan, relation: str, name: str, key: str, compared: Sequence[str], version: PlannedColumn | None
+) -> Cte:
+    """The latest version of each key, by the version column, or by the day that it landed."""
     quoted_key = repr(key)
     if plan.delivery == "snapshot":
         columns = ", ".join(f"'{column}'" for column in compared)
         body = f"{{{{ latest_snapshot('{relation}', {quoted_key}, [{columns}]) }}}}"
     else:
-        version = plan.version.name if plan.version is not None else "_load_date"
-        body = f"{{{{ latest_delta('{relation}', {quoted_key}, '{version}') }}}}"
+        latest = version.name if version is not None else "_load_date"
+        body = f"{{{{ latest_delta('{relation}', {quoted_key}, '{latest}') }}}}"
     return name, body
 
 

@@ -45,6 +45,7 @@ class Vocabulary:
     own_suffixes: frozenset[str]
     second_suffixes: frozenset[str]
     others: frozenset[str]
+    special_categories: frozenset[str]
     order_status: Mapping[str, str]
     order_channel: Mapping[str, str]
     currencies: frozenset[str]
@@ -83,6 +84,10 @@ class Vocabulary:
         """The word by which a column is about somebody or something else than the person, if it holds one."""
         text = "_" + "_".join(words) + "_"
         return next((word for word in sorted(self.others) if f"_{word}_" in text), None)
+
+    def special(self, words: Sequence[str]) -> bool:
+        """Whether a column holds what the law protects most (GDPR article 9)."""
+        return bool(self.special_categories & set(words))
 
     def key_rank(self, words: Sequence[str]) -> int | None:
         """The place of a name in the list of keys, best first; None when it is no known key."""
@@ -132,6 +137,7 @@ def vocabulary() -> Vocabulary:
         own_suffixes=frozenset(map(str, own["own_suffixes"])),
         second_suffixes=frozenset(map(str, own["second_suffixes"])),
         others=frozenset(own["others"]),
+        special_categories=frozenset(own["special_categories"]),
         order_status=_inverse(own["order_status"]),
         order_channel=_inverse(own["order_channel"]),
         currencies=frozenset(own["currencies"]),
