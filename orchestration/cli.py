@@ -30,23 +30,41 @@ Day = Annotated[
 def run(
     day: Day = None,
     every: Annotated[bool, typer.Option("--all", help="Run every landed day, in order.")] = False,
+    first: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the first landed day to run."
+        ),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the last landed day, included."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run days that have not changed, too.")] = False,
     sample_if_empty: Annotated[
         bool, typer.Option(help="Make the sample company first when nothing has landed yet.")
     ] = False,
 ) -> None:
-    """Run the daily job: for a day, for all landed days, or for the newest one. Exit code 0 says that it published."""
-    from orchestration.daily import days_to_run, published_file, run_days
+    """Run the daily job: for a day, a range, all landed days, or the newest one. Exit code 0 says that it is published."""
+    from orchestration.daily import days_between, days_to_run, published_file, run_days
     from orchestration.display import run_progress, show_run
     from orchestration.project import load_project
 
-    if day is not None and every:
-        raise typer.BadParameter("choose --date or --all, not both")
+    if (day is not None) + every + (first is not None or last is not None) > 1:
+        raise typer.BadParameter("choose one of --date, --all, and --from with --to")
+    if first is not None and last is not None and first > last:
+        raise typer.BadParameter(f"--from {first.date()} is after --to {last.date()}")
     project = load_project()
     if sample_if_empty and not any(project.settings.landing.glob("*/*/*")):
         sample()
-    days = days_to_run(project, day.date() if day else None, every=every)
+    if first or last:
+        days = days_between(project, first.date() if first else None, last.date() if last else None)
+    else:
+        days = days_to_run(project, day.date() if day else None, every=every)
     with run_progress() as on_progress:
-        runs = list(run_days(project, days, on_progress))
+        runs = list(run_days(project, days, on_progress, force=force))
     show_run(runs, published_file(project), project.settings.published / "report.html")
     if not runs[-1].published:
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from orchestration.errors import KindredError
 from orchestration.project import Project
 from orchestration.sources.extract import is_asked
 from orchestration.sources.load import landed_days
+from orchestration.unchanged import keep_state, means, published_by
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -60,6 +61,8 @@ class DayRun:
     checks_held_rows: int = 0
     checks_stopped: int = 0
     checks_warned: int = 0
+    unchanged_since: str | None = None
+    """Set when nothing was run: the run that published what a run of this day would publish again."""
 
     @property
     def duplicates_merged(self) -> int:
@@ -145,6 +148,20 @@ def _failure_message(event: "dg.DagsterEvent") -> str:
     return text.removeprefix(f"{name}: ").removeprefix(f"orchestration.{name}: ")
 
 
+def days_between(project: Project, first: date | None, last: date | None) -> list[date]:
+    """The landed days from `first` to `last`, both included and None for open, in order: a backfill.
+
+    Raises NothingLandedError when none has landed in that range.
+    """
+    landed = landed_days(project.settings.landing, project.sources)
+    days = [day for day in landed if (first is None or day >= first) and (last is None or day <= last)]
+    if not days:
+        span = f"from {first or 'the first day'} to {last or 'the last'}"
+        known = f"landed are {landed[0]} to {landed[-1]}" if landed else "no day has landed at all"
+        raise NothingLandedError(f"nothing has landed {span}; {known}")
+    return days
+
+
 def days_to_run(project: Project, day: date | None, *, every: bool) -> list[date]:
     """The landed days to run, in order: the given one, every one, or by default the newest.
 
@@ -171,15 +188,31 @@ def days_to_run(project: Project, day: date | None, *, every: bool) -> list[date
     return landed if every else landed[-1:]
 
 
-def run_days(project: Project, days: Sequence[date], on_progress: OnProgress) -> Iterator[DayRun]:
+def run_days(
+    project: Project, days: Sequence[date], on_progress: OnProgress, *, force: bool = False
+) -> Iterator[DayRun]:
     """Run the daily job for each day in order; stop behind the first that does not publish.
 
-    Each run is recorded in the data folder's Dagster instance, where `kindred dev` shows it.
+    A day for which everything is as it was when it was published is not run again, unless `force` says so. Each run is
+    recorded in the data folder's Dagster instance, where `kindred dev` shows it.
 
     Raises:
         WarehouseLockedError: another run is going on.
     """
     _be_quiet()
+    waiting = list(days)
+    while waiting and not force and (run_id := published_by(project, waiting[0])):
+        # Before Dagster and dbt are imported and the project is parsed: these take longer than looking.
+        yield _unchanged(waiting.pop(0), run_id)
+    if waiting:
+        yield from _run_waiting(project, waiting, on_progress, force)
+
+
+def _unchanged(day: date, run_id: str) -> DayRun:
+    return DayRun(day, run_id, True, 0.0, {}, [], unchanged_since=run_id)
+
+
+def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, force: bool) -> Iterator[DayRun]:
     project.prepare_dagster_home()
     # What can be wrong for a person to mend is found here, before Dagster wraps it.
     with project.exclusive():
@@ -191,8 +224,16 @@ def run_days(project: Project, days: Sequence[date], on_progress: OnProgress) ->
     definitions = defs()
     job = definitions.resolve_job_def(JOB)
     with dg.DagsterInstance.get() as instance:
-        for day in days:
+        for number, day in enumerate(days):
+            # The first is known to have changed.
+            known = published_by(project, day) if number and not force else None
+            if known:
+                yield _unchanged(day, known)
+                continue
+            before = means(project)
             outcome = _run_day(project, job, instance, day, on_progress)
+            if outcome.published:
+                keep_state(project, day, outcome.run_id, before)
             yield outcome
             if not outcome.published:
                 return

@@ -75,7 +75,15 @@ class _StageLines:
 
 def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
     """The account of the days that ran, then where to look, or what went wrong and what to do."""
-    shown = list(runs)[-SHOWN_DAYS:]
+    for run in runs:
+        if run.unchanged_since:
+            console.print(f"{run.load_date}: unchanged since run {run.unchanged_since[:8]}, nothing to do")
+    last = runs[-1]
+    runs = [run for run in runs if not run.unchanged_since]
+    if not runs:
+        console.print(f"Published  {_near(published)}   (--force runs anyway)", soft_wrap=True)
+        return
+    shown = runs[-SHOWN_DAYS:]
     table = Table(
         title="What this run made", title_justify="left", header_style="bold", show_edge=False, pad_edge=False
     )
@@ -103,7 +111,6 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
         console.print(f"[dim]{len(runs)} days ran; the last {SHOWN_DAYS} are shown.[/]")
     console.print(table)
     console.print()
-    last = runs[-1]
     if last.published:
         console.print(f"Published  {_near(published)}", soft_wrap=True)
         console.print(f"Report     {_near(report)}", soft_wrap=True)

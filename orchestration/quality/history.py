@@ -49,6 +49,16 @@ _TABLES = (
         run_id varchar not null
     )
     """,
+    # What was published by each day's last successful run of the whole job: see orchestration.unchanged.
+    """
+    create table if not exists quality.published_state (
+        load_date date not null,
+        run_id varchar not null,
+        day_state varchar not null,
+        state varchar not null,
+        published_at timestamp not null
+    )
+    """,
     # The latest validation of each table as Great Expectations words it, counts without values: what Data Docs show.
     """
     create table if not exists quality.validations (

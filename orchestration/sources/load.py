@@ -91,6 +91,14 @@ def load_day(
     return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id)
 
 
+def day_fingerprint(contract: Contract, table: Table, load_date: date, landing: Path) -> str:
+    """The fingerprint under which the day's files would be loaded now (see `quality.loads`).
+
+    Raises MissingFileError as `delivered_files` does.
+    """
+    return _fingerprint(contract, delivered_files(contract, table, load_date, landing))
+
+
 def _load_files(
     con: duckdb.DuckDBPyConnection,
     contract: Contract,

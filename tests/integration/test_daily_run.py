@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -116,9 +117,41 @@ def test_resolution_agrees_with_the_truth(company: RunCompany) -> None:
 
 def test_running_again_gives_identical_marts(company: RunCompany, tmp_path: Path) -> None:
     again = company.copy(tmp_path / "data")
-    assert again.kindred("run", "--all").code == 0
+    assert again.kindred("run", "--all", "--force").code == 0
     assert contents(again.warehouse) == contents(company.warehouse)
     assert contents(again.published) == contents(company.published)
+
+
+def test_days_that_have_not_changed_are_not_run_again(company: RunCompany, tmp_path: Path) -> None:
+    again = company.copy(tmp_path / "data")
+    before = again.published.stat().st_mtime_ns
+    started = time.perf_counter()
+    said = again.kindred("run", "--from", DAYS[0], "--to", DAYS[1])
+    assert time.perf_counter() - started < 5
+    assert said.code == 0, said.output
+    assert [f"{day}: unchanged since run" in said.output for day in DAYS] == [True, True]
+    assert again.published.stat().st_mtime_ns == before
+
+
+def test_a_changed_past_day_runs_and_its_change_reaches_the_marts(company: RunCompany, tmp_path: Path) -> None:
+    changed = company.copy(tmp_path / "data")
+    landing = changed.data / "landing" / "crm" / DAYS[0]
+    lines = (landing / "contacts.csv").read_text().splitlines()
+    fields = lines[-1].split(",")
+    (landing / "contacts_late.csv").write_text("\n".join([lines[0], ",".join(["late-1", *fields[1:]])]) + "\n")
+    said = changed.kindred("run", "--to", DAYS[0])
+    assert said.code == 0, said.output
+    assert "unchanged" not in said.output
+    with duckdb.connect(str(changed.warehouse), read_only=True) as con:
+        assert con.execute("select count(*) from marts.customer_xref where record_id = 'crm:late-1'").fetchall() == [
+            (1,)
+        ]
+
+
+def test_a_backfill_of_days_that_never_landed_is_refused(company: RunCompany) -> None:
+    said = company.kindred("run", "--from", "2026-03-01")
+    assert said.code == 1
+    assert f"landed are {DAYS[0]} to {DAYS[1]}" in said.output
 
 
 def test_a_late_day_gives_the_marts_of_the_ordered_run(company: RunCompany, tmp_path: Path) -> None:
