@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from open_data_contract_standard.model import (
@@ -57,6 +57,9 @@ WHOLE_ROW = "whole_row"
 CLASSIFICATIONS = ("public", "internal", "pseudonymous", "personal", "restricted")
 
 Delivery = Literal["delta", "snapshot"]
+DriftPolicy = Literal["strict", "evolve", "ignore"]
+# What a day far off its table's history does (customProperties `anomalies` of a table).
+Anomalies = Literal["warn", "block", "off"]
 
 _LOGICAL_TYPES = {
     "string": "varchar",
@@ -112,6 +115,8 @@ class Table:
     quality: tuple[dict[str, Any], ...] = ()
     origin: Origin | None = None
     """Where the rows come from when the server is asked for them (a database, an API)."""
+    anomalies: Anomalies = "warn"
+    """What a day does whose volume or fill rates lie far off the table's history."""
 
     @property
     def raw_name(self) -> str:
@@ -150,6 +155,8 @@ class Contract:
     server: FileServer
     purposes: tuple[Purpose, ...]
     tables: tuple[Table, ...]
+    drift_policy: DriftPolicy = "strict"
+    """What an unknown column does: stop the table, land as nullable text, or be left out."""
 
     @cached_property
     def fingerprint_text(self) -> str:
@@ -249,6 +256,7 @@ class _Reader:
         delivery = properties.get("delivery", "delta")
         if delivery not in ("delta", "snapshot"):
             raise ContractError(f"customProperties.delivery: {delivery!r} is neither 'delta' nor 'snapshot'")
+        policy = _one_of(properties.get("driftPolicy", "strict"), get_args(DriftPolicy), "customProperties.driftPolicy")
         sla = {item.property: item for item in standard.slaProperties or []}
         frequency, retention = sla.get("frequency"), sla.get("retention")
         description = standard.description
@@ -267,6 +275,7 @@ class _Reader:
             server=server,
             purposes=self._purposes(properties.get("purposes", [])),
             tables=self._tables(source, server, delivery),
+            drift_policy=policy,
         )
 
     def _owner(self) -> str:
@@ -336,6 +345,7 @@ class _Reader:
             columns=columns,
             quality=tuple(rule.model_dump(exclude_none=True) for rule in item.quality or []),
             origin=self._origin(server, delivery, item, name, columns, version, where),
+            anomalies=_one_of(properties.get("anomalies", "warn"), get_args(Anomalies), f"{where}.anomalies"),
         )
 
     def _origin(
@@ -416,6 +426,12 @@ class _Reader:
 
 def _properties(items: list[CustomProperty] | None) -> dict[str, Any]:
     return {item.property: item.value for item in items or [] if item.property}
+
+
+def _one_of(value: Any, known: tuple[str, ...], where: str) -> Any:
+    if value not in known:
+        raise ContractError(f"{where}: {value!r} is not one of {', '.join(known)}")
+    return value
 
 
 def _refuse_duplicates(names: Iterable[str], what: str) -> None:

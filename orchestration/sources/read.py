@@ -6,7 +6,7 @@ fit the contract. Does not belong here: types (see `load`) and judging values (s
 
 import codecs
 import csv
-import difflib
+import itertools
 import json
 import shutil
 import tempfile
@@ -19,6 +19,16 @@ import duckdb
 from orchestration.errors import KindredError
 from orchestration.sources.compressed import BrokenCompressionError, plain_copy
 from orchestration.sources.contract import Column, Contract, Table
+from orchestration.sources.drift import (
+    SAMPLED_VALUES,
+    Accepted,
+    DriftRules,
+    Extra,
+    Refused,
+    judge,
+    policy_sentence,
+    strangers,
+)
 from orchestration.sources.servers import FileServer
 
 # A file with more broken quotes than this is not a CSV file with mistakes, it is not the CSV that the contract means.
@@ -57,6 +67,10 @@ class FileRows:
 
     rows: int
     malformed: tuple[MalformedLine, ...]
+    found: tuple[str, ...] = ()
+    """Physical names of what the file holds: columns, or the top-level keys of JSON objects."""
+    extras: tuple[Extra, ...] = ()
+    """Those that the contract does not know and that were landed."""
 
 
 def quote(identifier: str) -> str:
@@ -70,11 +84,18 @@ def literal(text: str) -> str:
 
 
 def read_file(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    path: Path,
+    label: str,
+    target: str,
+    rules: DriftRules | None = None,
 ) -> FileRows:
     """Append a file's rows to the temporary table `target`: the contract's columns, then `_file` and `_row`.
 
-    CSV and JSON Lines give text columns, Parquet keeps its own types. `target` is created by the first file.
+    CSV and JSON Lines give text columns, Parquet keeps its own types. `target` is created by the first file, and has the
+    unknown columns of all files that `rules` (by default the contract's policy) let land.
 
     Raises:
         UnreadableFileError: empty, truncated, or not in the contract's format or encoding.
@@ -86,7 +107,8 @@ def read_file(
             "a day without changes is a file with its header only."
         )
     readers = {"csv": _read_csv, "jsonl": _read_json_lines, "parquet": _read_parquet}
-    return readers[contract.server.format](con, contract, table, path, label, target)
+    rules = rules or DriftRules(contract.drift_policy)
+    return readers[contract.server.format](con, contract, table, path, label, target, rules)
 
 
 def _append(con: duckdb.DuckDBPyConnection, target: str, select: str, label: str) -> int:
@@ -96,19 +118,31 @@ def _append(con: duckdb.DuckDBPyConnection, target: str, select: str, label: str
         "select count(*) from duckdb_tables() where temporary and table_name = ?", [target]
     ).fetchall()[0][0]
     if exists:
+        known = {row[0] for row in con.execute(f"describe {target}").fetchall()}
+        for name, kind, *_ in con.execute(f"describe {labelled}").fetchall():
+            if name not in known:
+                con.execute(f"alter table {target} add column {quote(name)} {kind}")
         return int(con.execute(f"insert into {target} by name {labelled}").fetchall()[0][0])
     con.execute(f"create temp table {target} as {labelled}")
     return int(con.execute(f"select count(*) from {target}").fetchall()[0][0])
 
 
 def _read_csv(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    path: Path,
+    label: str,
+    target: str,
+    rules: DriftRules,
 ) -> FileRows:
     with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
         server = contract.server
         text_path = _as_utf8(_plain(path, label, Path(folder)), server.encoding, label, Path(folder))
         header = _header(text_path, server) if server.header else [column.physical_name for column in table.columns]
-        _check_columns(header, table, label)
+        accepted = _accept(
+            judge(con, header, table, rules, lambda name: _csv_values(text_path, server, header, name)), contract, label
+        )
         cut: list[MalformedLine] = []
         while True:
             rejects = _scan_csv(con, text_path, server, header)
@@ -128,7 +162,7 @@ def _read_csv(
             [*cut, *(MalformedLine(_original_row(r.row, cut), r.text, r.reason) for r in rejects)],
             key=lambda line: line.row,
         )
-        columns = ", ".join(f"{quote(column.physical_name)} as {quote(column.name)}" for column in table.columns)
+        columns = _selected(table, accepted)
         # Rows are counted as if a header stood before them; without one each stands a line earlier.
         early = 0 if server.header else 1
         shifted = [MalformedLine(line.row + early, line.text, line.reason) for line in malformed]
@@ -139,7 +173,7 @@ def _read_csv(
             label,
         )
         con.execute("drop table csv_rows")
-    return FileRows(rows, tuple(malformed))
+    return FileRows(rows, tuple(malformed), tuple(header), accepted.extras)
 
 
 @dataclass(frozen=True)
@@ -269,29 +303,47 @@ def _header(path: Path, server: FileServer) -> list[str]:
         return next(csv.reader(file, delimiter=server.delimiter, quotechar=server.quote), [])
 
 
-def _check_columns(found: Sequence[str], table: Table, label: str) -> None:
-    expected = [column.physical_name for column in table.columns]
-    missing = [name for name in expected if name not in found]
-    unknown = [name for name in found if name not in expected]
-    repeated = sorted({name for name in found if list(found).count(name) > 1})
-    near = {name: difflib.get_close_matches(name, unknown, n=1) for name in missing}
-    problems = []
-    if missing:
-        renamed = [f"{name!r} (renamed to {likely[0]!r}?)" if likely else repr(name) for name, likely in near.items()]
-        problems.append(f"missing: {', '.join(renamed)}")
-    if unknown:
-        problems.append(f"not in the contract: {', '.join(map(repr, unknown))}")
-    if repeated:
-        problems.append(f"standing twice: {', '.join(map(repr, repeated))}")
-    if problems:
+def _accept(judged: Accepted | Refused, contract: Contract, label: str) -> Accepted:
+    if isinstance(judged, Refused):
         raise DriftError(
-            f"{label}: the columns are not those of the contract; {'; '.join(problems)}. "
-            f"If this is how {table.source} delivers from now on, change its contract; otherwise ask for the file again."
+            f"{label}: the columns are not those of the contract; {judged.problems}. {policy_sentence(contract)}"
         )
+    return judged
+
+
+def _selected(table: Table, accepted: Accepted) -> str:
+    """SQL of the columns that are landed, under their names in `raw`."""
+    columns = [
+        "null::varchar" if column.name in accepted.lacking else quote(column.physical_name) for column in table.columns
+    ]
+    named = [f"{value} as {quote(column.name)}" for value, column in zip(columns, table.columns, strict=True)]
+    extras = [f"{quote(extra.physical_name)}::varchar as {quote(extra.name)}" for extra in accepted.extras]
+    return ", ".join([*named, *extras])
+
+
+def _csv_values(path: Path, server: FileServer, header: Sequence[str], name: str) -> list[str]:
+    """Some values of a column, from the beginning of the file."""
+    place = list(header).index(name)
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        lines = csv.reader(file, delimiter=server.delimiter, quotechar=server.quote)
+        return [line[place] for line in itertools.islice(lines, 1, SAMPLED_VALUES) if place < len(line) and line[place]]
+
+
+def _parquet_values(con: duckdb.DuckDBPyConnection, source: str, name: str) -> list[str]:
+    rows = con.execute(
+        f"select {quote(name)}::varchar from {source} where {quote(name)} is not null limit {SAMPLED_VALUES}"
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _read_json_lines(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    path: Path,
+    label: str,
+    target: str,
+    rules: DriftRules,
 ) -> FileRows:
     with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
         text_path = _as_utf8(_plain(path, label, Path(folder)), contract.server.encoding, label, Path(folder))
@@ -324,14 +376,28 @@ def _read_json_lines(
     )
     no_objects = con.execute("select _row, line from json_numbered where not is_object order by _row").fetchall()
     malformed = unread + [MalformedLine(row, text, "not a JSON object") for row, text in no_objects]
-    fields = ", ".join(f"{_struct_path(column)} as {quote(column.name)}" for column in table.columns)
+    keys = con.execute(
+        "select distinct unnest(json_keys(line)) as key from json_numbered where is_object order by key"
+    ).fetchall()
+    found = tuple(key for (key,) in keys)
+    top = {column.physical_name.split(".")[0] for column in table.columns}
+    accepted = _accept(strangers([key for key in found if key not in top], table, rules), contract, label)
+    fields = ", ".join(
+        [
+            *(f"{_struct_path(column)} as {quote(column.name)}" for column in table.columns),
+            *(
+                f"line ->> {literal(_json_path(extra.physical_name))} as {quote(extra.name)}"
+                for extra in accepted.extras
+            ),
+        ]
+    )
     rows = _append(
         con,
         target,
         f"""
         select {fields}, _row
         from (
-            select _row, from_json(line, {literal(_json_structure(table.columns))}) as item
+            select _row, line, from_json(line, {literal(_json_structure(table.columns))}) as item
             from json_numbered
             where is_object
         )
@@ -342,7 +408,12 @@ def _read_json_lines(
     con.execute("drop table json_numbered")
     if rows == 0 and malformed:
         raise UnreadableFileError(f"{label}: no line is a JSON object; the contract says JSON Lines")
-    return FileRows(rows, tuple(sorted(malformed, key=lambda line: line.row)))
+    return FileRows(rows, tuple(sorted(malformed, key=lambda line: line.row)), found, accepted.extras)
+
+
+def _json_path(key: str) -> str:
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+    return f'$."{escaped}"'
 
 
 def _struct_path(column: Column) -> str:
@@ -364,17 +435,26 @@ def _json_structure(columns: Sequence[Column]) -> str:
 
 
 def _read_parquet(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, path: Path, label: str, target: str
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    path: Path,
+    label: str,
+    target: str,
+    rules: DriftRules,
 ) -> FileRows:
     source = f"read_parquet({literal(str(path))}, file_row_number = true)"
     try:
         found = [row[0] for row in con.execute(f"describe select * from {source}").fetchall()]
-        _check_columns([name for name in found if name != "file_row_number"], table, label)
-        columns = ", ".join(f"{quote(column.physical_name)} as {quote(column.name)}" for column in table.columns)
+        delivered = [name for name in found if name != "file_row_number"]
+        accepted = _accept(
+            judge(con, delivered, table, rules, lambda name: _parquet_values(con, source, name)), contract, label
+        )
+        columns = _selected(table, accepted)
         rows = _append(con, target, f"select {columns}, file_row_number + 1 as _row from {source}", label)
     except duckdb.Error as error:
         raise UnreadableFileError(
             f"{label} cannot be read as Parquet, it is truncated or another format: {str(error).splitlines()[0]}. "
             f"Ask {contract.owner} to send it again."
         ) from error
-    return FileRows(rows, ())
+    return FileRows(rows, (), tuple(delivered), accepted.extras)
