@@ -1,5 +1,7 @@
 """Standardised records, the linkage model, edges and memberships; then the golden values of dbt."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, dbt_stage, project, stage_tag
@@ -8,6 +10,9 @@ from orchestration.linkage import cluster, score
 from orchestration.linkage.registry import current_model, train_first_model
 from orchestration.standardise import standardise_records
 
+if TYPE_CHECKING:
+    import duckdb
+
 INTEGRATED = "integration.int_customer_records"
 RECORDS = "cleansing.standardised_records"
 EDGES = "resolution.edges"
@@ -15,8 +20,17 @@ CLUSTERS = "resolution.clusters"
 MEMBERSHIPS = "resolution.memberships"
 
 
-def _row_count(con, table: str) -> int:  # type: ignore[no-untyped-def]
-    return int(con.execute(f"select count(*) from {table}").fetchall()[0][0])
+def _made(con: "duckdb.DuckDBPyConnection", table: str, **more: str | int) -> dg.MaterializeResult:
+    """What Dagster shows of a table that was made: its rows and columns, and whatever else is named."""
+    columns = [dg.TableColumn(row[0], row[1]) for row in con.execute(f"describe {table}").fetchall()]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": int(con.execute(f"select count(*) from {table}").fetchall()[0][0]),
+            "dagster/column_schema": dg.TableSchema(columns),
+            "dagster/table_name": table,
+            **more,
+        }
+    )
 
 
 @dg.asset(
@@ -34,7 +48,7 @@ def standardised_records() -> dg.MaterializeResult:
     with project().warehouse() as con:
         con.execute("create schema if not exists cleansing")
         standardise_records(con, INTEGRATED, RECORDS)
-        return dg.MaterializeResult(metadata={"dagster/row_count": _row_count(con, RECORDS)})
+        return _made(con, RECORDS)
 
 
 @dg.asset(
@@ -82,7 +96,7 @@ def edges() -> dg.MaterializeResult:
     with kindred.warehouse() as con:
         con.execute("create schema if not exists resolution")
         score(con, model, RECORDS, EDGES)
-        return dg.MaterializeResult(metadata={"dagster/row_count": _row_count(con, EDGES), "model": model.version})
+        return _made(con, EDGES, model=model.version)
 
 
 @dg.asset(
@@ -105,9 +119,7 @@ def memberships() -> dg.MaterializeResult:
         cluster(con, model, RECORDS, EDGES, CLUSTERS)
         assign_customer_ids(con, CLUSTERS, INTEGRATED, MEMBERSHIPS)
         customers = con.execute(f"select count(distinct customer_id) from {MEMBERSHIPS}").fetchall()[0][0]
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": _row_count(con, MEMBERSHIPS), "customers": int(customers)}
-        )
+        return _made(con, MEMBERSHIPS, customers=int(customers))
 
 
 @dg.definitions
