@@ -119,9 +119,10 @@ class Ledger:
 def _engine(url: str) -> "sa.Engine":
     import sqlalchemy as sa
 
-    engine = sa.create_engine(url)
-    if engine.dialect.name != "sqlite":
-        return engine
+    if sa.make_url(url).get_backend_name() != "sqlite":
+        return sa.create_engine(url)
+    # No pool: the last connection to close folds SQLite's log back into the file, and copies of the file are whole.
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:

@@ -6,16 +6,22 @@ the quality gates).
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from orchestration.ledger.decisions import Decisions, RowDecision, no_decisions
+from orchestration.quality.decided import decisions_applied, ensure_decided_tables
+from orchestration.quality.decided import replace_day as replace_decided
 from orchestration.quality.history import ensure_tables
 from orchestration.quality.quarantine import ensure_quarantine_table
 from orchestration.sources.compressed import with_compressions
 from orchestration.sources.contract import Column, Contract, Table
+from orchestration.sources.corrections import MALFORMED, Applied, apply_decisions
 from orchestration.sources.read import MissingFileError, literal, quote, read_file
 
 # Part of every fingerprint: raise it when the loader would make other rows of the same files.
@@ -26,7 +32,7 @@ _BOOKKEEPING = ("_load_date date", "_file varchar", "_row bigint")
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What became of one table's day. Rows landed = rows loaded + rows quarantined by the loader."""
+    """What became of one table's day. Rows landed = rows loaded + quarantined by the loader + discarded by people."""
 
     table: str
     load_date: date
@@ -69,26 +75,41 @@ def delivered_files(contract: Contract, table: Table, load_date: date, landing: 
 
 
 def load_day(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, load_date: date, landing: Path, run_id: str
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    load_date: date,
+    landing: Path,
+    run_id: str,
+    decisions: Decisions = no_decisions,
+    *,
+    force: bool = False,
 ) -> LoadResult:
     """Load the table's files of one day into `raw.<source>__<table>`, replacing what an earlier load of the day put there.
 
     All or nothing: on any error the table is as before. Rows whose text is no value of the column's type, and lines that
-    are no rows, go to quarantine.
+    are no rows, go to quarantine. What people decided about rows of the day is applied before that.
+
+    Args:
+        decisions: looks up what people decided about a table's day (see `orchestration.sources.corrections`).
+        force: load the day even when neither files, contract nor decisions changed since it was loaded.
 
     Raises:
         DeliveryError: a file is missing, unreadable, or does not have the contract's columns.
     """
     ensure_tables(con)
     ensure_quarantine_table(con, table.raw_name)
+    ensure_decided_tables(con)
     if _raw_differs(con, table):
-        _rebuild(con, contract, table, landing, run_id)
+        _rebuild(con, contract, table, landing, run_id, decisions)
     files = delivered_files(contract, table, load_date, landing)
     fingerprint = _fingerprint(contract, files)
+    decided = decisions(table.raw_name, load_date)
     known = _known_load(con, table, load_date, fingerprint)
-    if known is not None:
+    same = {decision.decision_id for decision in decided} == decisions_applied(con, table.raw_name, load_date)
+    if known is not None and same and not force:
         return known
-    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id)
+    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id, decided)
 
 
 def day_fingerprint(contract: Contract, table: Table, load_date: date, landing: Path) -> str:
@@ -108,19 +129,56 @@ def _load_files(
     files: list[Path],
     fingerprint: str,
     run_id: str,
+    decided: Sequence[RowDecision],
 ) -> LoadResult:
+    with landed_day(con, contract, table, landing, files) as landed_rows:
+        applied = apply_decisions(con, table, LANDED, decided)
+        _replace_day(con, table, load_date, landed_rows, fingerprint, run_id, applied)
+    result = _known_load(con, table, load_date, fingerprint)
+    assert result is not None
+    return LoadResult(**{**result.__dict__, "unchanged": False})
+
+
+@contextmanager
+def landed_day(
+    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, files: Sequence[Path]
+) -> Iterator[dict[str, int]]:
+    """Have a day's files in the temporary tables `landed_rows` (when there are files) and `malformed_lines`.
+
+    Yields how many rows each file has, lines that are no rows counted, by the file's path below landing.
+
+    Raises DeliveryError.
+    """
     con.execute(f"drop table if exists {LANDED}")
     con.execute(
-        "create or replace temp table malformed_lines (file varchar, row_number bigint, text varchar, reason varchar)"
+        f"create or replace temp table {MALFORMED} (file varchar, row_number bigint, text varchar, reason varchar)"
     )
-    labels = [path.relative_to(landing).as_posix() for path in files]
-    for path, label in zip(files, labels, strict=True):
-        read = read_file(con, contract, table, path, label, LANDED)
-        if read.malformed:
-            con.executemany(
-                "insert into malformed_lines values (?, ?, ?, ?)",
-                [[label, line.row, line.text, line.reason] for line in read.malformed],
-            )
+    try:
+        rows = {}
+        for path in files:
+            label = path.relative_to(landing).as_posix()
+            read = read_file(con, contract, table, path, label, LANDED)
+            rows[label] = read.rows + len(read.malformed)
+            if read.malformed:
+                con.executemany(
+                    f"insert into {MALFORMED} values (?, ?, ?, ?)",
+                    [[label, line.row, line.text, line.reason] for line in read.malformed],
+                )
+        yield rows
+    finally:
+        con.execute(f"drop table if exists {LANDED}")
+        con.execute(f"drop table if exists {MALFORMED}")
+
+
+def _replace_day(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    load_date: date,
+    landed_rows: dict[str, int],
+    fingerprint: str,
+    run_id: str,
+    applied: Applied,
+) -> None:
     con.execute("begin")
     try:
         con.execute(f"delete from raw.{table.raw_name} where _load_date = ?", [load_date])
@@ -129,20 +187,15 @@ def _load_files(
             "delete from quality.loads where table_name = ? and load_date = ?", [f"raw.{table.raw_name}", load_date]
         )
         _quarantine_malformed(con, table, load_date, run_id)
-        if files:
+        if landed_rows:
             _quarantine_untypable(con, table, load_date, run_id)
             _insert_typed(con, table, load_date)
-        _record_loads(con, table, load_date, labels, fingerprint, run_id)
+        replace_decided(con, table.raw_name, load_date, applied.decisions, applied.discarded)
+        _record_loads(con, table, load_date, landed_rows, fingerprint, run_id)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
         raise
-    finally:
-        con.execute(f"drop table if exists {LANDED}")
-        con.execute("drop table if exists malformed_lines")
-    result = _known_load(con, table, load_date, fingerprint)
-    assert result is not None
-    return LoadResult(**{**result.__dict__, "unchanged": False})
 
 
 def _typed(column: Column, landed_type: str) -> str:
@@ -234,7 +287,7 @@ def _quarantine_malformed(con: duckdb.DuckDBPyConnection, table: Table, load_dat
             'the line cannot be read: ' || reason as reason,
             ? as run_id,
             now()::timestamp as quarantined_at
-        from malformed_lines
+        from {MALFORMED}
         """,
         [load_date, run_id],
     )
@@ -262,10 +315,15 @@ def _insert_typed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date)
 
 
 def _record_loads(
-    con: duckdb.DuckDBPyConnection, table: Table, load_date: date, labels: list[str], fingerprint: str, run_id: str
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    load_date: date,
+    landed_rows: dict[str, int],
+    fingerprint: str,
+    run_id: str,
 ) -> None:
     # A day on which nothing was owed and nothing came is recorded too, so that it is known to have been looked at.
-    for label in labels or ["(none)"]:
+    for label, landed in (landed_rows or {"(none)": 0}).items():
         con.execute(
             f"""
             insert into quality.loads by name
@@ -282,7 +340,7 @@ def _record_loads(
                 $day::date as load_date,
                 $file as file,
                 $fingerprint as fingerprint,
-                loaded.n + quarantined.n as rows_landed,
+                $landed as rows_landed,
                 loaded.n as rows_loaded,
                 quarantined.n as rows_quarantined,
                 now()::timestamp as loaded_at,
@@ -293,6 +351,7 @@ def _record_loads(
                 "name": f"raw.{table.raw_name}",
                 "day": load_date,
                 "file": label,
+                "landed": landed,
                 "fingerprint": fingerprint,
                 "run": run_id,
             },
@@ -356,7 +415,9 @@ def _raw_differs(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(difference)
 
 
-def _rebuild(con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, run_id: str) -> None:
+def _rebuild(
+    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, run_id: str, decisions: Decisions
+) -> None:
     """Make raw.<table> anew in the contract's shape and load again every day that it held: landing is the truth."""
     days = [
         row[0]
@@ -367,7 +428,9 @@ def _rebuild(con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, l
     con.execute(f"create or replace table raw.{table.raw_name} ({', '.join(_raw_columns(table))})")
     for day in days:
         files = delivered_files(contract, table, day, landing)
-        _load_files(con, contract, table, day, landing, files, _fingerprint(contract, files), run_id)
+        fingerprint = _fingerprint(contract, files)
+        decided = decisions(table.raw_name, day)
+        _load_files(con, contract, table, day, landing, files, fingerprint, run_id, decided)
 
 
 def _as_date(name: str) -> date | None:

@@ -3,6 +3,8 @@
 import dagster as dg
 
 from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
+from orchestration.ledger.decisions import decisions_of
+from orchestration.ledger.store import Ledger
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.extract import ExtractError, UnreachableError, land_day
 from orchestration.sources.load import load_day
@@ -52,7 +54,8 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
             raise dg.Failure(str(error), allow_retries=isinstance(error, UnreachableError)) from error
         try:
             with kindred.warehouse() as con:
-                load = load_day(con, contract, table, run.load_date, kindred.settings.landing, run.run_id)
+                decisions = decisions_of(Ledger.of(kindred.settings))
+                load = load_day(con, contract, table, run.load_date, kindred.settings.landing, run.run_id, decisions)
         except DeliveryError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         return dg.MaterializeResult(
