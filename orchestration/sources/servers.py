@@ -24,9 +24,9 @@ AuthScheme = Literal["none", "bearer", "header", "basic", "parameter"]
 # Our name of a database, the standard's names of it, and SQLAlchemy's with the driver that Kindred brings or expects.
 _DIALECTS = {
     "postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "cloudsql": "postgresql+psycopg",
-    "redshift": "postgresql+psycopg", "sqlite": "sqlite", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql",
-    "sqlserver": "mssql+pyodbc", "oracle": "oracle+oracledb", "snowflake": "snowflake", "databricks": "databricks",
-    "trino": "trino", "duckdb": "duckdb", "sql": "",
+    "redshift": "postgresql+psycopg", "mysql": "mysql+pymysql", "sqlserver": "mssql+pyodbc",
+    "oracle": "oracle+oracledb", "snowflake": "snowflake", "databricks": "databricks", "trino": "trino",
+    "duckdb": "duckdb", "custom": "",
 }  # fmt: skip
 _FORMATS = ("csv", "jsonl", "parquet")
 _DATE_IN_PATH = re.compile(r"\{date(?::(?P<format>[^{}]*))?\}")
@@ -184,7 +184,8 @@ def read_server(server: Server, contract_folder: Path) -> FileServer:
         known = ", ".join(sorted(["local", "s3", "api", *_DIALECTS]))
         raise ContractError(
             f"{where}.type: {server.type!r} is not supported; known are {known}. "
-            "Any database that SQLAlchemy reaches is 'sql' with customProperties.urlVariable."
+            "Any other database that SQLAlchemy reaches is 'custom' (the standard's word) with customProperties.dialect, "
+            "such as sqlite or mysql+pymysql, or with customProperties.urlVariable."
         )
     options.finish()
     return result
@@ -277,14 +278,14 @@ def _sql(server: Server, kind: str, options: Options, where: str, folder: Path) 
     dialect, url_variable = _DIALECTS[kind], options.text("urlVariable")
     dialect = options.text("dialect") or dialect
     database = server.database or server.path
-    if kind == "sqlite" and not url_variable:
+    if dialect.startswith("sqlite") and not url_variable:
         if not database:
             raise ContractError(f"{where}.path: the path of the SQLite file is missing")
         database = str((folder / Path(database).expanduser()).resolve())
     elif not url_variable and (not dialect or not (server.host and database)):
         raise ContractError(
-            f"{where}: host and database are needed, or customProperties.urlVariable with the name of an environment "
-            "variable that holds the SQLAlchemy address"
+            f"{where}: host and database are needed (and customProperties.dialect for type custom), or "
+            "customProperties.urlVariable with the name of an environment variable that holds the SQLAlchemy address"
         )
     return SqlServer(
         format="parquet",

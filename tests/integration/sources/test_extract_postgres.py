@@ -260,7 +260,7 @@ def test_a_password_comes_from_the_environment_and_stands_in_no_message(
 def test_a_whole_address_can_come_from_the_environment(postgres: Postgres, tmp_path: Path) -> None:
     postgres.execute(CREATE)
     insert(postgres, (1, "a", "2026-01-05 10:00+00"))
-    server = {"type": "sql", "customProperties": {"urlVariable": "VENDOR_URL"}}
+    server = {"type": "custom", "customProperties": {"urlVariable": "VENDOR_URL"}}
     people = Asked(tmp_path, server, [table(cursorColumn="updated_at")])
     people.environment["VENDOR_URL"] = postgres.url.replace("postgresql+psycopg", "postgresql")
     assert people.land(FIFTH).rows == 1

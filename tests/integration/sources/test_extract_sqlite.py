@@ -23,7 +23,12 @@ def shop(tmp_path: Path, *statements: str) -> None:
 
 def people_of(tmp_path: Path, delivery: str = "delta", cursor: str = "updated_at") -> Asked:
     custom = {"cursorColumn": cursor} if delivery == "delta" else {}
-    return Asked(tmp_path, {"type": "sqlite", "path": "shop.sqlite"}, [table(**custom)], delivery)
+    return Asked(
+        tmp_path,
+        {"type": "custom", "path": "shop.sqlite", "customProperties": {"dialect": "sqlite"}},
+        [table(**custom)],
+        delivery,
+    )
 
 
 def test_text_times_are_the_cursor_and_a_path_counts_from_the_contract(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_each_type_gives_its_server(tmp_path: Path) -> None:
     bucket = read(tmp_path, S3).server
     assert isinstance(bucket, S3Server)
     assert (bucket.bucket, bucket.prefix) == ("bucket", "a/{date}/")
-    lite = read(tmp_path, {"type": "sqlite", "path": "shop.db"}).server
+    lite = read(tmp_path, {"type": "custom", "path": "shop.db"}, dialect="sqlite").server
     assert isinstance(lite, SqlServer)
     assert lite.database == str(tmp_path / "shop.db")
 
@@ -75,6 +75,7 @@ def test_the_version_column_says_what_is_new_unless_another_is_named(tmp_path: P
     ("server", "table", "custom", "message"),
     [
         ({"type": "ftp"}, {}, {}, r"servers\[0\].type: 'ftp' is not supported; known are api"),
+        ({"type": "sqlite", "path": "x"}, {}, {}, "is 'custom' .the standard's word. with customProperties.dialect"),
         ({"type": "local", "format": "xml"}, {}, {}, "format: 'xml' is not one of csv, jsonl, parquet"),
         ({"type": "s3", "location": "bucket/a", "format": "csv"}, {}, {}, "'bucket/a' is not s3://"),
         (S3, {}, {"accessKeyVariable": "A"}, "accessKeyVariable and secretKeyVariable belong together"),
