@@ -163,8 +163,8 @@ def _dialect(text: str, original: Path) -> tuple[str, list[list[str]]]:
         if not rows:
             continue
         width, count = Counter(map(len, rows)).most_common(1)[0]
-        if width > 1 and len(rows[0]) > 1:
-            share = count / len(rows)
+        share = count / len(rows)
+        if width > 1 and share >= 0.5:
             if best is None or (round(share, 2), width) > (round(best[0], 2), best[1]):
                 best = (share, width, delimiter, rows)
     if best is None:
@@ -287,6 +287,8 @@ def _cell(value: Any) -> str:
 
 def _open_jsonl(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> SourceFile:
     encoding, notes = _encoding(path)
+    if _head(path, encoding).lstrip()[:1] == "[":
+        raise FileFormatError(_no_lines(path))
     con.execute(
         f"""
         create or replace temp table json_file as
@@ -299,10 +301,7 @@ def _open_jsonl(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> 
         """
     )
     if not con.execute("select count(*) from json_file").fetchall()[0][0]:
-        raise FileFormatError(
-            f"{path.name}: no line is a JSON object. JSON Lines has one object on each line; a list in one piece becomes "
-            f"that by `jq -c '.[]' {path.name} > {path.stem}.jsonl`."
-        )
+        raise FileFormatError(_no_lines(path))
     structure = json.loads(con.execute("select json_group_structure(item) from json_file").fetchall()[0][0])
     fields, odd = _json_fields(structure)
     selected = ", ".join(f"item ->> {literal(_json_path(field))} as f{i}" for i, field in enumerate(fields))
@@ -311,6 +310,13 @@ def _open_jsonl(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> 
     if odd:
         notes = (*notes, f"keys with a dot, or equal but for letter case, are left out: {', '.join(sorted(odd))}")
     return SourceFile(path, path, "jsonl", encoding, ",", tuple(fields), notes)
+
+
+def _no_lines(path: Path) -> str:
+    return (
+        f"{path.name}: not JSON Lines, which has one object on each line. A list in one piece becomes that by "
+        f"`jq -c '.[]' {path.name} > {path.stem}.jsonl`."
+    )
 
 
 def _json_fields(structure: dict[str, Any]) -> tuple[list[Field], set[str]]:
