@@ -61,15 +61,15 @@ def run_progress() -> Iterator[Callable[[StepProgress], None]]:
 
 
 class _StageLines:
-    """Progress for logs: a line when a stage begins."""
+    """Progress for logs: a line when a day's stage begins."""
 
     def __init__(self) -> None:
-        self._last: tuple[object, str] | None = None
+        self._begun: set[tuple[object, str]] = set()
 
     def __call__(self, step: StepProgress) -> None:
         here = (step.load_date, step.stage)
-        if step.stage and here != self._last:
-            self._last = here
+        if step.stage and here not in self._begun:
+            self._begun.add(here)
             console.print(f"{step.load_date}  {step.stage}")
 
 
