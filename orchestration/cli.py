@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
+
 FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
 
 app = typer.Typer(
@@ -188,6 +190,9 @@ source_app = typer.Typer(help="Add a source from a file of your own, or take one
 contract_app = typer.Typer(help="The data contracts of the active sources.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(audit_app, name="audit")
+app.command("reconcile")(reconcile)
 
 
 @source_app.command("add")
