@@ -15,6 +15,7 @@ import pytest
 
 from orchestration.publishing import build_report
 from tests.fixtures.company import build_company
+from tests.needs import lacking
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _FLAGS = (
@@ -64,9 +65,10 @@ class Opened:
 def _chromium() -> str:
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
-        pytest.fail(
-            "No Chromium found, so the report cannot be opened. Install it: `sudo apt-get install chromium` "
-            "(Debian, Ubuntu), `sudo dnf install chromium` (Fedora) or `brew install --cask chromium` (macOS)."
+        lacking(
+            "Chromium",
+            "Install it: `sudo apt-get install chromium` (Debian, Ubuntu), `sudo dnf install chromium` (Fedora) or "
+            "`brew install --cask chromium` (macOS).",
         )
     return found
 
