@@ -49,6 +49,29 @@ _TABLES = (
         run_id varchar not null
     )
     """,
+    # One row per (table_name, load_date, column_name): see orchestration.quality.profiles.
+    """
+    create table if not exists quality.profiles (
+        table_name varchar not null,
+        load_date date not null,
+        column_name varchar not null,
+        observed_type varchar,
+        in_contract boolean not null,
+        landed boolean not null,
+        rows_read bigint not null,
+        filled bigint not null
+    )
+    """,
+    """
+    create table if not exists quality.schema_history (
+        table_name varchar not null,
+        load_date date not null,
+        column_name varchar not null,
+        observed_type varchar,
+        change varchar not null,
+        recorded_at timestamp not null
+    )
+    """,
     # What was published by each day's last successful run of the whole job: see orchestration.unchanged.
     """
     create table if not exists quality.published_state (

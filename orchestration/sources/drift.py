@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from orchestration.quality.profiles import ColumnProfile
 from orchestration.sources.contract import Column, Contract, DriftPolicy, Table
 
 # Likeness of two columns, 0 to 1. Of names: difflib's ratio; 0.6 joins `points` and `point`, not `city` and `county`.
@@ -85,7 +86,7 @@ def judge(
     expected = {column.physical_name for column in table.columns}
     unknown = [name for name in dict.fromkeys(found) if name not in expected]
     missing = [column for column in table.columns if column.physical_name not in set(found)]
-    vanished = [column for column in missing if not rules.may_lack(column)]
+    vanished = [column for column in missing if not rules.may_lack(column) or _resembles(column, unknown)]
     repeated = sorted(name for name, count in Counter(found).items() if count > 1)
     if vanished or repeated or (unknown and rules.policy == "strict"):
         return Refused(_problems(con, table, vanished, unknown, repeated, sample))
@@ -93,6 +94,10 @@ def judge(
     if rules.policy == "evolve":
         return Accepted(lacking, _named(table, unknown), ())
     return Accepted(lacking, (), tuple(unknown))
+
+
+def _resembles(column: Column, unknown: Sequence[str]) -> bool:
+    return any(name_likeness(column.physical_name, name) >= NAME_LIKENESS for name in unknown)
 
 
 def strangers(unknown: Sequence[str], table: Table, rules: DriftRules) -> Accepted | Refused:
@@ -233,6 +238,43 @@ def looks_like(con: duckdb.DuckDBPyConnection, relation: str, column: str) -> st
         f"select count(*), {counts} from {relation} where trim(\"{column}\"::varchar) <> ''"
     ).fetchall()[0]
     return next((kind for kind, count in zip(_TYPES, typed, strict=True) if filled and count == filled), "varchar")
+
+
+def filled(name: str) -> str:
+    """SQL that says whether a landed row has a value in the column."""
+    return f"trim(\"{name}\"::varchar) <> ''"
+
+
+def profile_landed(
+    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landed: str, found: str
+) -> list[ColumnProfile]:
+    """How a day's landed rows look, column by column: names and counts.
+
+    Args:
+        landed: temporary table of the rows.
+        found: temporary table of the physical names that the day's files have.
+    """
+    nested = contract.server.format == "jsonl"
+    delivered = {row[0] for row in con.execute(f"select distinct physical_name from {found}").fetchall()}
+    types = {row[0]: row[1].lower() for row in con.execute(f"describe {landed}").fetchall()}
+    physical = {c.name: c.physical_name.split(".")[0] if nested else c.physical_name for c in table.columns}
+    left_out = delivered - set(physical.values())
+    extras = sorted(name for name in types if name not in physical and name not in ("_file", "_row"))
+    left_out -= {extra.physical_name for extra in _named(table, sorted(left_out)) if extra.name in extras}
+    names = [*physical, *extras]
+    rows, *counts = con.execute(
+        f"select count(*), {', '.join(f'count(*) filter (where {filled(name)})' for name in names)} from {landed}"
+    ).fetchall()[0]
+    given = dict(zip(names, counts, strict=True))
+    typed = {c.name: types[c.name] if contract.server.format == "parquet" else c.type for c in table.columns}
+    return [
+        *(
+            ColumnProfile(name, typed[name] if at in delivered else None, True, True, rows, given[name])
+            for name, at in physical.items()
+        ),
+        *(ColumnProfile(name, looks_like(con, landed, name), False, True, rows, given[name]) for name in extras),
+        *(ColumnProfile(name, "unknown", False, False, rows, 0) for name in sorted(left_out)),
+    ]
 
 
 def policy_sentence(contract: Contract) -> str:

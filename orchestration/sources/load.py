@@ -7,7 +7,7 @@ the quality gates).
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,16 +18,19 @@ from orchestration.ledger.decisions import Decisions, RowDecision, no_decisions
 from orchestration.quality.decided import decisions_applied, ensure_decided_tables
 from orchestration.quality.decided import replace_day as replace_decided
 from orchestration.quality.history import ensure_tables
+from orchestration.quality.profiles import keep_profile, seen_columns
 from orchestration.quality.quarantine import ensure_quarantine_table
 from orchestration.sources.compressed import with_compressions
 from orchestration.sources.contract import Column, Contract, Table
 from orchestration.sources.corrections import MALFORMED, Applied, apply_decisions
-from orchestration.sources.read import MissingFileError, literal, quote, read_file
+from orchestration.sources.drift import DriftRules, filled, looks_like, profile_landed, retyped
+from orchestration.sources.raw_table import kept_extras, raw_columns, raw_differs, widen
+from orchestration.sources.read import DriftError, MissingFileError, literal, quote, read_file
 
 # Part of every fingerprint: raise it when the loader would make other rows of the same files.
-LOADER_VERSION = "1"
+LOADER_VERSION = "2"
 LANDED = "landed_rows"
-_BOOKKEEPING = ("_load_date date", "_file varchar", "_row bigint")
+FOUND = "found_columns"
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def load_day(
     ensure_tables(con)
     ensure_quarantine_table(con, table.raw_name)
     ensure_decided_tables(con)
-    if _raw_differs(con, table):
+    if raw_differs(con, table, kept_extras(con, contract, table)):
         _rebuild(con, contract, table, landing, run_id, decisions)
     files = delivered_files(contract, table, load_date, landing)
     fingerprint = _fingerprint(contract, files)
@@ -131,25 +134,51 @@ def _load_files(
     run_id: str,
     decided: Sequence[RowDecision],
 ) -> LoadResult:
-    with landed_day(con, contract, table, landing, files) as landed_rows:
-        applied = apply_decisions(con, table, LANDED, decided)
-        _replace_day(con, table, load_date, landed_rows, fingerprint, run_id, applied)
+    with _transaction(con):
+        _place_day(con, contract, table, load_date, landing, files, fingerprint, run_id, decided)
     result = _known_load(con, table, load_date, fingerprint)
     assert result is not None
     return LoadResult(**{**result.__dict__, "unchanged": False})
 
 
+def _place_day(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    load_date: date,
+    landing: Path,
+    files: list[Path],
+    fingerprint: str,
+    run_id: str,
+    decided: Sequence[RowDecision],
+) -> None:
+    """Read a day's files and put their rows in the place of what the day held. Runs inside a transaction."""
+    rules = DriftRules(contract.drift_policy, seen_columns(con, f"raw.{table.raw_name}", load_date))
+    with landed_day(con, contract, table, landing, files, rules) as landed_rows:
+        applied = apply_decisions(con, table, LANDED, decided)
+        if landed_rows:
+            _refuse_retyped(con, contract, table, load_date)
+        _replace_day(con, contract, table, load_date, landed_rows, fingerprint, run_id, applied)
+
+
 @contextmanager
 def landed_day(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, files: Sequence[Path]
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    landing: Path,
+    files: Sequence[Path],
+    rules: DriftRules | None = None,
 ) -> Iterator[dict[str, int]]:
-    """Have a day's files in the temporary tables `landed_rows` (when there are files) and `malformed_lines`.
+    """Have a day's files in the temporary tables `landed_rows` (when there are files) and `malformed_lines`, and the
+    names of what they hold in `found_columns`.
 
     Yields how many rows each file has, lines that are no rows counted, by the file's path below landing.
 
     Raises DeliveryError.
     """
     con.execute(f"drop table if exists {LANDED}")
+    con.execute(f"create or replace temp table {FOUND} (physical_name varchar)")
     con.execute(
         f"create or replace temp table {MALFORMED} (file varchar, row_number bigint, text varchar, reason varchar)"
     )
@@ -157,7 +186,8 @@ def landed_day(
         rows = {}
         for path in files:
             label = path.relative_to(landing).as_posix()
-            read = read_file(con, contract, table, path, label, LANDED)
+            read = read_file(con, contract, table, path, label, LANDED, rules)
+            con.execute(f"insert into {FOUND} select unnest(?::varchar[])", [list(read.found)])
             rows[label] = read.rows + len(read.malformed)
             if read.malformed:
                 con.executemany(
@@ -166,12 +196,26 @@ def landed_day(
                 )
         yield rows
     finally:
-        con.execute(f"drop table if exists {LANDED}")
-        con.execute(f"drop table if exists {MALFORMED}")
+        # In a transaction that an error has ended nothing can be dropped; its end forgets the tables.
+        with suppress(duckdb.TransactionException):
+            for name in (LANDED, MALFORMED, FOUND):
+                con.execute(f"drop table if exists {name}")
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("begin")
+    try:
+        yield
+        con.execute("commit")
+    except BaseException:
+        con.execute("rollback")
+        raise
 
 
 def _replace_day(
     con: duckdb.DuckDBPyConnection,
+    contract: Contract,
     table: Table,
     load_date: date,
     landed_rows: dict[str, int],
@@ -179,23 +223,20 @@ def _replace_day(
     run_id: str,
     applied: Applied,
 ) -> None:
-    con.execute("begin")
-    try:
-        con.execute(f"delete from raw.{table.raw_name} where _load_date = ?", [load_date])
-        con.execute(f"delete from quarantine.{table.raw_name} where load_date = ?", [load_date])
-        con.execute(
-            "delete from quality.loads where table_name = ? and load_date = ?", [f"raw.{table.raw_name}", load_date]
-        )
-        _quarantine_malformed(con, table, load_date, run_id)
-        if landed_rows:
-            _quarantine_untypable(con, table, load_date, run_id)
-            _insert_typed(con, table, load_date)
-        replace_decided(con, table.raw_name, load_date, applied.decisions, applied.discarded)
-        _record_loads(con, table, load_date, landed_rows, fingerprint, run_id)
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
+    con.execute(f"delete from raw.{table.raw_name} where _load_date = ?", [load_date])
+    con.execute(f"delete from quarantine.{table.raw_name} where load_date = ?", [load_date])
+    con.execute(
+        "delete from quality.loads where table_name = ? and load_date = ?", [f"raw.{table.raw_name}", load_date]
+    )
+    _quarantine_malformed(con, table, load_date, run_id)
+    if landed_rows:
+        _quarantine_untypable(con, table, load_date, run_id)
+        widen(con, table, _landed_extras(con, table))
+        _insert_typed(con, table, load_date)
+    replace_decided(con, table.raw_name, load_date, applied.decisions, applied.discarded)
+    _record_loads(con, table, load_date, landed_rows, fingerprint, run_id)
+    profile = profile_landed(con, contract, table, LANDED, FOUND) if landed_rows else []
+    keep_profile(con, f"raw.{table.raw_name}", load_date, profile)
 
 
 def _typed(column: Column, landed_type: str) -> str:
@@ -216,6 +257,39 @@ def _typed(column: Column, landed_type: str) -> str:
     if column.type == "timestamp":
         return f"try_cast({name} as timestamptz)::timestamp"
     return f"try_cast({name} as {column.type})"
+
+
+def _landed_extras(con: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """The landed columns that the contract does not know, by name."""
+    known = {"_file", "_row", *(column.name for column in table.columns)}
+    return sorted(name for name in _landed_types(con) if name not in known)
+
+
+def _refuse_retyped(con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, load_date: date) -> None:
+    """Tell a column that has changed its type from rows with a wrong value: the first stops the table."""
+    checks = _untypable(con, table)
+    if not checks:
+        return
+    counted = ", ".join(
+        f"count(*) filter (where {filled(column.name)}), count(*) filter (where {condition})"
+        for column, condition in checks
+    )
+    counts = con.execute(f"select {counted} from {LANDED}").fetchall()[0]
+    changed = [
+        f"{column.physical_name!r} is no {_expected(column)} in {bad:,} of {given:,} values, which look like "
+        f"{looks_like(con, LANDED, column.name)}"
+        for (column, _), given, bad in zip(checks, counts[::2], counts[1::2], strict=True)
+        if retyped(given, bad)
+    ]
+    if changed:
+        raise DriftError(
+            f"{contract.source}/{load_date}: the type of a whole column of {table.name} has changed: {'; '.join(changed)}. "
+            "Give the column its new type or format in the contract, or ask for the file again."
+        )
+
+
+def _expected(column: Column) -> str:
+    return column.type + (f" in the form {column.date_format}" if column.date_format else "")
 
 
 def _landed_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -250,7 +324,6 @@ def _quarantine_untypable(con: duckdb.DuckDBPyConnection, table: Table, load_dat
     names = ", ".join(f"{quote(column.name)} := {quote(column.name)}" for column in table.columns)
     for (column, condition), count in zip(checks, counts, strict=True):
         if count:
-            expected = f"{column.type}" + (f" in the form {column.date_format}" if column.date_format else "")
             con.execute(
                 f"""
                 insert into quarantine.{table.raw_name} by name
@@ -263,7 +336,7 @@ def _quarantine_untypable(con: duckdb.DuckDBPyConnection, table: Table, load_dat
                     _file as file,
                     _row as row_number,
                     to_json(struct_pack({names})) as record,
-                    {literal(f"{column.name} is not a {expected}")} as reason,
+                    {literal(f"{column.name} is not a {_expected(column)}")} as reason,
                     ? as run_id,
                     now()::timestamp as quarantined_at
                 from {LANDED}
@@ -302,6 +375,7 @@ def _row_key(table: Table) -> str:
 def _insert_typed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date) -> None:
     types = _landed_types(con)
     columns = ", ".join(f"{_typed(column, types[column.name])} as {quote(column.name)}" for column in table.columns)
+    columns += "".join(f", nullif({quote(name)}, '') as {quote(name)}" for name in _landed_extras(con, table))
     bad = " or ".join(condition for _, condition in _untypable(con, table)) or "false"
     con.execute(
         f"""
@@ -389,48 +463,26 @@ def _fingerprint(contract: Contract, files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _raw_columns(table: Table) -> list[str]:
-    return [f"{quote(column.name)} {column.type}" for column in table.columns] + list(_BOOKKEEPING)
-
-
-def _raw_differs(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    """Whether raw.<table> is absent or has other columns or types than the contract now says."""
-    con.execute("create schema if not exists raw")
-    con.execute(f"create or replace temp table raw_expected ({', '.join(_raw_columns(table))})")
-    difference = con.execute(
-        """
-        with expected as (
-            select column_index, column_name, data_type from duckdb_columns() where table_name = 'raw_expected'
-        ),
-        found as (
-            select column_index, column_name, data_type
-            from duckdb_columns()
-            where schema_name = 'raw' and table_name = ? and database_name = current_database()
-        )
-        select count(*) from (from expected except from found union all (from found except from expected))
-        """,
-        [table.raw_name],
-    ).fetchall()[0][0]
-    con.execute("drop table raw_expected")
-    return bool(difference)
-
-
 def _rebuild(
     con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, run_id: str, decisions: Decisions
 ) -> None:
-    """Make raw.<table> anew in the contract's shape and load again every day that it held: landing is the truth."""
+    """Make raw.<table> anew in the contract's shape and load again every day that it held: landing is the truth.
+
+    When a day does not fit the new contract, everything stays as it was.
+    """
     days = [
         row[0]
         for row in con.execute(
             "select distinct load_date from quality.loads where table_name = ? order by 1", [f"raw.{table.raw_name}"]
         ).fetchall()
     ]
-    con.execute(f"create or replace table raw.{table.raw_name} ({', '.join(_raw_columns(table))})")
-    for day in days:
-        files = delivered_files(contract, table, day, landing)
-        fingerprint = _fingerprint(contract, files)
-        decided = decisions(table.raw_name, day)
-        _load_files(con, contract, table, day, landing, files, fingerprint, run_id, decided)
+    with _transaction(con):
+        con.execute(f"create or replace table raw.{table.raw_name} ({', '.join(raw_columns(table))})")
+        for day in days:
+            files = delivered_files(contract, table, day, landing)
+            fingerprint = _fingerprint(contract, files)
+            decided = decisions(table.raw_name, day)
+            _place_day(con, contract, table, day, landing, files, fingerprint, run_id, decided)
 
 
 def _as_date(name: str) -> date | None:
