@@ -164,9 +164,9 @@ def _dialect(text: str, original: Path) -> tuple[str, list[list[str]]]:
             continue
         width, count = Counter(map(len, rows)).most_common(1)[0]
         share = count / len(rows)
-        if width > 1 and share >= 0.5:
-            if best is None or (round(share, 2), width) > (round(best[0], 2), best[1]):
-                best = (share, width, delimiter, rows)
+        better = best is None or (round(share, 2), width) > (round(best[0], 2), best[1])
+        if width > 1 and share >= 0.5 and better:
+            best = (share, width, delimiter, rows)
     if best is None:
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
         if not rows:

@@ -59,6 +59,8 @@ def _copy_project(root: Path) -> OwnProject:
     ignored = shutil.ignore_patterns("__pycache__", "target", "logs")
     for name in ("orchestration", "expectations", "dbt_project", "data/contracts", "data/sample"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=ignored)
+    for name in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(PROJECT_ROOT / name, root / name)
     (root / "bin").mkdir()
     kindred = root / "bin" / "kindred"
     kindred.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m orchestration.cli "$@"\n')
@@ -156,8 +158,8 @@ def test_orders_are_added_up(project: OwnProject) -> None:
 
     assert orders == [
         ("till:R4000", True, "shipped", "EUR", "1001.50", 2),
-        ("till:R4001", True, "returned", "EUR", "2023.00", 3),
-        ("till:R4002", True, "cancelled", "EUR", "3066.50", 5),
+        ("till:R4001", True, "returned", "EUR", "2024.00", 3),
+        ("till:R4002", True, "cancelled", "EUR", "3067.50", 5),
         ("till:R4003", True, "shipped", "EUR", "1031.50", 2),
     ]
     assert project.query("select count(*), count(distinct record_id) from marts.fct_orders") == [(80, 30)]
