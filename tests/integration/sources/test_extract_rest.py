@@ -10,10 +10,11 @@ import duckdb
 import pytest
 
 from orchestration.sources.extract.errors import AccessError, AnswerError, UnreachableError
-from tests.integration.sources.asked import DAYS, Asked, table
+from tests.integration.sources.asked import DAYS, PEOPLE, Asked, column, table
 from tests.integration.sources.servers_for_tests import Vendor
 
 FIFTH, SIXTH, SEVENTH = DAYS
+COLUMNS = [*PEOPLE, column("nested", "object")]
 ITEMS = {"recordsPath": "data.items"}
 STYLES = {
     "by_page": ({"style": "page"}, ITEMS),
@@ -35,7 +36,9 @@ def source(vendor: Vendor, tmp_path: Path) -> Callable[..., Asked]:
     def make(style: str = "by_page", delivery: str = "delta", table_options: Any = None, **server: Any) -> Asked:
         paging, records = STYLES[style]
         cursor = {"cursorColumn": "updated_at"} if delivery == "delta" else {}
-        described = table(physical=style.removesuffix("_with_total"), **cursor, **records, **(table_options or {}))
+        described = table(
+            physical=style.removesuffix("_with_total"), columns=COLUMNS, **cursor, **records, **(table_options or {})
+        )
         custom = {"paging": paging, "auth": {"scheme": "bearer", "variable": "VENDOR_TOKEN"}, **server}
         asked = Asked(
             tmp_path, {"type": "api", "location": vendor.url, "customProperties": custom}, [described], delivery
