@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("pipeline_speed.py", "gate_speed.py", "linkage_speed.py", "accuracy.py", "real_input/run.py")
+BENCHMARKS = (
+    "pipeline_speed.py",
+    "collect_speed.py",
+    "gate_speed.py",
+    "linkage_speed.py",
+    "accuracy.py",
+    "real_input/run.py",
+)
 
 
 def main() -> int:
