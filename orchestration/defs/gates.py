@@ -15,6 +15,7 @@ from orchestration.quality import GateResult, RunContext
 from orchestration.quality.data_docs import build_data_docs
 from orchestration.quality.gate import run_gate
 from orchestration.quality.history import days_loaded_by
+from orchestration.quality.reconciliation import RECORDS, reconcile_versions
 from orchestration.sources.contract import Table
 
 STAGES = ("collection", "integration", "cleansing", "storage")
@@ -23,6 +24,7 @@ STAGES = ("collection", "integration", "cleansing", "storage")
 def gate_check(gate: GatedTable, contract_table: Table | None) -> dg.AssetChecksDefinition:
     """One gated table's checks, answered by one run of its suite."""
     key = dg.AssetKey([gate.schema, gate.table])
+    accounts = reconcile_versions(project().contracts) if gate.table == RECORDS else None
 
     @dg.multi_asset_check(
         name=f"{GATE_PREFIX}{gate.schema}__{gate.table}",
@@ -36,7 +38,7 @@ def gate_check(gate: GatedTable, contract_table: Table | None) -> dg.AssetChecks
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         run = run_context(context)
         results = [
-            run_gate(project().settings.warehouse, gate, replace(run, load_date=day), contract_table)
+            run_gate(project().settings.warehouse, gate, replace(run, load_date=day), contract_table, accounts)
             for day in _days_to_gate(gate, run)
         ]
         yield _rows(key, results)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.quality import history, quarantine
+from orchestration.quality import history, quarantine, reconciliation
 from orchestration.quality.errors import GateError
 from orchestration.quality.limits import bad_row_limit
 from orchestration.quality.results import CheckResult, GateResult, RunContext
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from expectations.suites import GatedTable
+    from orchestration.quality.reconciliation import Accounts
     from orchestration.quality.validation import Answer
     from orchestration.sources.contract import Table
 
@@ -31,18 +32,25 @@ BAD_ROW_SHARE = "bad_row_share"
 SHOWN_ROWS = 20
 
 
-def run_gate(warehouse: Path, gate: "GatedTable", run: RunContext, contract_table: "Table | None" = None) -> GateResult:
+def run_gate(
+    warehouse: Path,
+    gate: "GatedTable",
+    run: RunContext,
+    contract_table: "Table | None" = None,
+    accounts: "Accounts | None" = None,
+) -> GateResult:
     """Open the working file, run one gate, and let go of the file.
 
     Rows that fail a row expectation of severity `block` are moved to quarantine; all answers are appended to
     `quality.check_results`. Both happen in one transaction. A second run for the same day finds nothing more to move.
+    Then the sums are checked: of a raw table always, of another by `accounts`.
 
     Raises:
         GateError: the table does not exist, or its suite is not well formed.
         WarehouseLockedError: another process has the file open.
     """
     with connect(warehouse) as con:
-        return run_gate_on(con, gate, run, contract_table)
+        return run_gate_on(con, gate, run, contract_table, accounts)
 
 
 def run_gates(
@@ -61,7 +69,11 @@ def run_gates(
 
 
 def run_gate_on(
-    con: "duckdb.DuckDBPyConnection", gate: "GatedTable", run: RunContext, contract_table: "Table | None" = None
+    con: "duckdb.DuckDBPyConnection",
+    gate: "GatedTable",
+    run: RunContext,
+    contract_table: "Table | None" = None,
+    accounts: "Accounts | None" = None,
 ) -> GateResult:
     """Run one gate over an open connection that is in no transaction; otherwise as `run_gate`."""
     from expectations.duckdb_engine import DuckDBExecutionEngine
@@ -85,6 +97,7 @@ def run_gate_on(
                 bad, landed = _count_bad(con, gate, run)
                 checks = [_check(gate, answer, rows) for answer in answers]
                 checks.append(_bad_rows(gate, contract_table, bad, landed))
+                checks += _sums(con, gate, run, accounts)
                 history.append_results(con, run, checks)
                 history.keep_validation(con, run, gate.name, json.dumps(_document(gate, run, answers, checks, rows)))
     finally:
@@ -170,6 +183,16 @@ def _bad_rows(gate: "GatedTable", contract_table: "Table | None", bad: int, land
         unexpected_count=bad,
         message=limit.message(bad, landed),
     )
+
+
+def _sums(
+    con: "duckdb.DuckDBPyConnection", gate: "GatedTable", run: RunContext, accounts: "Accounts | None"
+) -> list[CheckResult]:
+    """What reconciliation says, once the rows have their places."""
+    if accounts is not None:
+        return accounts(con, run)
+    rows = reconciliation.reconcile_rows(con, gate.table, run) if gate.schema == "raw" else None
+    return [rows] if rows is not None else []
 
 
 def _number(value: float | int | None) -> str | None:
