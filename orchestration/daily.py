@@ -216,10 +216,12 @@ def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, fo
     project.prepare_dagster_home()
     # What can be wrong for a person to mend is found here, before Dagster wraps it.
     with project.exclusive():
-        project.transform.prepare()
-    import dagster as dg
+        with project.transform.parsing_beside():
+            import dagster as dg
 
-    from orchestration.definitions import defs
+            import expectations.duckdb_engine  # noqa: F401 - the gates' import, which takes seconds
+            from orchestration.definitions import defs
+        project.transform.prepare()
 
     definitions = defs()
     job = definitions.resolve_job_def(JOB)

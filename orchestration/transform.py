@@ -10,8 +10,11 @@ warehouse file must be free of other connections while dbt writes, which one pro
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,17 +54,40 @@ class Transform:
         manifest: Mapping[str, Any] = json.loads((self.target / "manifest.json").read_text(encoding="utf-8"))
         return manifest
 
+    @contextmanager
+    def parsing_beside(self) -> Iterator[None]:
+        """Parse in a process of its own, if stale, while the body does something else; `prepare` then has little to do.
+
+        A whole parse takes five seconds on one core, as long as importing Dagster and Great Expectations does. What goes
+        wrong here is found again, and told, by `prepare`.
+        """
+        write_sources(self.contracts, self.settings.dbt / "generated")
+        if self._is_parsed():
+            yield
+            return
+        dbt = Path(sys.executable).parent / "dbt"
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        environment = {**os.environ, **self._environment()}
+        with subprocess.Popen([str(dbt), "parse", *self._flags()], env=environment, **quiet):  # type: ignore[call-overload]
+            yield
+
     def prepare(self) -> Path:
         """Write the generated sources and parse if stale. Returns the path of manifest.json."""
         write_sources(self.contracts, self.settings.dbt / "generated")
-        path = self.target / "manifest.json"
-        stamp = self.target / "manifest.fingerprint"
-        fingerprint = self._fingerprint()
-        if not (path.exists() and stamp.exists() and stamp.read_text() == fingerprint):
-            stamp.unlink(missing_ok=True)
+        if not self._is_parsed():
+            self._stamp.unlink(missing_ok=True)
             _ = self._parsed
-            stamp.write_text(fingerprint)
-        return path
+            self._stamp.write_text(self._fingerprint())
+        return self.target / "manifest.json"
+
+    @property
+    def _stamp(self) -> Path:
+        return self.target / "manifest.fingerprint"
+
+    def _is_parsed(self) -> bool:
+        """Whether manifest.json is of the project as it now is."""
+        manifest = self.target / "manifest.json"
+        return manifest.exists() and self._stamp.exists() and self._stamp.read_text() == self._fingerprint()
 
     @cached_property
     def _parsed(self) -> Any:
