@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.quality import history, quarantine, reconciliation
+from orchestration.quality.anomalies import arrival_checks
 from orchestration.quality.errors import GateError
 from orchestration.quality.limits import bad_row_limit
 from orchestration.quality.results import CheckResult, GateResult, RunContext
@@ -97,6 +98,7 @@ def run_gate_on(
                 bad, landed = _count_bad(con, gate, run)
                 checks = [_check(gate, answer, rows) for answer in answers]
                 checks.append(_bad_rows(gate, contract_table, bad, landed))
+                checks += arrival_checks(con, gate, run, contract_table)
                 checks += _sums(con, gate, run, accounts)
                 history.append_results(con, run, checks)
                 history.keep_validation(con, run, gate.name, json.dumps(_document(gate, run, answers, checks, rows)))
