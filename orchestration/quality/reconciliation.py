@@ -6,7 +6,8 @@ not belong here: counting what landed (the loader does, before it knows what bec
 Two identities:
 - rows: landed = loaded into raw + quarantined + discarded + suppressed;
 - versions, for tables that name their customer records by a column: loaded = latest versions, each of which is a record
-  of `integration.int_customer_records` or in its quarantine, + versions superseded by a later one.
+  of `integration.int_customer_records` or in its quarantine, + versions superseded by a later one; and no record of the
+  source is without a version.
 """
 
 from collections.abc import Callable, Iterable
@@ -128,7 +129,7 @@ def reconcile_rows(con: "duckdb.DuckDBPyConnection", table: str, run: RunContext
 def reconcile_versions(contracts: "Iterable[Contract]") -> Accounts:
     """The checks of the gate over `integration.int_customer_records`: one for each table that feeds it by a column."""
     fed = [
-        (contract, table)
+        (contract, table, sum("customer_records" in other.feeds for other in contract.tables) == 1)
         for contract in contracts
         for table in contract.tables
         if "customer_records" in table.feeds and _record_column(table)
@@ -136,7 +137,7 @@ def reconcile_versions(contracts: "Iterable[Contract]") -> Accounts:
 
     def check(con: "duckdb.DuckDBPyConnection", run: RunContext) -> list[CheckResult]:
         ensure_reconciliation_table(con)
-        return [_versions_of(con, contract, table) for contract, table in fed]
+        return [_versions_of(con, contract, table, alone=alone) for contract, table, alone in fed]
 
     return check
 
@@ -151,56 +152,99 @@ def read_reconciliation(con: "duckdb.DuckDBPyConnection", load_date: date | None
     return [Account(*row) for row in rows]
 
 
-def _versions_of(con: "duckdb.DuckDBPyConnection", contract: "Contract", table: "Table") -> CheckResult:
-    """Count superseded versions per day, and latest versions that are no customer record."""
-    name, key = f"raw.{table.raw_name}", f'"{_record_column(table)}"'
+@dataclass(frozen=True)
+class _Versions:
+    """The versions of customer records that one day of a table holds."""
+
+    load_date: date
+    versions: int
+    superseded: int
+    lost: int
+    """Latest versions that are no customer record."""
+
+
+def _versions_of(con: "duckdb.DuckDBPyConnection", contract: "Contract", table: "Table", *, alone: bool) -> CheckResult:
+    """Count superseded versions per day, latest versions that are no customer record, and records without a version.
+
+    Args:
+        alone: whether no other table of the source feeds customer records, so that each of its records is to be here.
+    """
+    name = f"raw.{table.raw_name}"
+    days = _count_versions(con, contract, table)
+    con.execute("update quality.reconciliation set superseded = 0 where table_name = ?", [name])
+    for day in days:
+        con.execute(
+            "update quality.reconciliation set superseded = ? where table_name = ? and load_date = ?",
+            [day.superseded, name, day.load_date],
+        )
+    baseless = _count_baseless(con, table) if alone else 0
+    versions, superseded = sum(day.versions for day in days), sum(day.superseded for day in days)
+    lost = sum(day.lost for day in days)
+    message = (
+        f"{name}: {versions:,} versions = {versions - superseded - lost:,} latest records + {superseded:,} superseded"
+    )
+    if lost:
+        where = ", ".join(f"{day.lost:,} of {day.load_date}" for day in days if day.lost)
+        message += f" + {lost:,} latest versions that are no customer record ({where})"
+    if baseless:
+        message += f"; {baseless:,} customer records of {table.source} have no version in {name}"
+    check = f"{VERSIONS_CHECK}:{table.raw_name}"
+    return _result("integration", f"integration.{RECORDS}", check, lost + baseless, versions, message)
+
+
+def _count_versions(con: "duckdb.DuckDBPyConnection", contract: "Contract", table: "Table") -> list[_Versions]:
+    key = f'"{_record_column(table)}"'
     version = f'"{table.version_column}" desc nulls last, ' if table.version_column else ""
     # A key that is missing from the latest snapshot is gone: all its versions are superseded.
     is_latest = "_load_date = max(_load_date) over ()" if contract.delivery == "snapshot" else "true"
-    days = con.execute(
+    rows = con.execute(
         f"""
-        with versions as (
-            select
-                '{table.source}:' || {key}::varchar as record_id,
-                _load_date,
-                {is_latest}
-                    and row_number() over (partition by {key} order by {version}_load_date desc, _row desc) = 1
-                    as is_latest
-            from raw."{table.raw_name}"
-        ),
-        records as (
+        with records as (
             select record_id from integration.{RECORDS} where source = '{table.source}'
             union
             select row_key as record_id from {quarantine_relation(RECORDS)}
         ),
-        counted as (
+        versions as (
             select
-                versions._load_date as load_date,
-                count(*) filter (where not versions.is_latest) as superseded,
-                count(*) filter (where versions.is_latest and records.record_id is null) as lost,
-                count(*) as versions
-            from versions
-            left join records using (record_id)
-            where trim(coalesce(versions.record_id, '')) <> ''
-            group by 1
+                {key}::varchar as source_record_id,
+                '{table.source}:' || {key}::varchar as record_id,
+                _load_date as load_date,
+                {is_latest}
+                    and row_number() over (partition by {key} order by {version}_load_date desc, _row desc) = 1
+                    as is_latest
+            from raw."{table.raw_name}"
+            where {key} is not null
         )
-        select load_date, superseded, lost, versions from counted order by load_date
+        select
+            versions.load_date,
+            count(*) as versions,
+            count(*) filter (where not versions.is_latest) as superseded,
+            count(*) filter (where versions.is_latest and records.record_id is null) as lost
+        from versions
+        left join records on versions.record_id = records.record_id
+        -- A blank id is no id, unless the staging model takes it for one.
+        where trim(versions.source_record_id) <> '' or records.record_id is not null
+        group by versions.load_date
+        order by versions.load_date
         """
     ).fetchall()
-    for load_date, superseded, _, _ in days:
-        con.execute(
-            "update quality.reconciliation set superseded = ? where table_name = ? and load_date = ?",
-            [superseded, name, load_date],
-        )
-    versions, superseded = sum(day[3] for day in days), sum(day[1] for day in days)
-    lost = sum(day[2] for day in days)
-    found = f"{versions:,} versions = {versions - superseded - lost:,} latest records + {superseded:,} superseded"
-    where = ", ".join(f"{day[2]:,} of {day[0]}" for day in days if day[2])
-    wrong = f"{lost:,} latest versions of {name} are no customer record ({where}); {found} + {lost:,} lost"
-    return _result(
-        "integration", f"integration.{RECORDS}", f"{VERSIONS_CHECK}:{table.raw_name}", lost, versions,
-        wrong if lost else f"{name}: {found}",
-    )  # fmt: skip
+    return [_Versions(*row) for row in rows]
+
+
+def _count_baseless(con: "duckdb.DuckDBPyConnection", table: "Table") -> int:
+    """Customer records of the table's source of which raw holds no version."""
+    return con.execute(
+        f"""
+        select count(*)
+        from integration.{RECORDS} as records
+        where records.source = '{table.source}'
+            and records.source_record_id not in (
+                select "{_record_column(table)}"::varchar
+                from raw."{table.raw_name}"
+                where "{_record_column(table)}" is not null
+            )
+        """
+    ).fetchall()[0][0]
 
 
 def _record_column(table: "Table") -> str | None:
