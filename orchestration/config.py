@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     threads: int | None = None
     webhook_url: str | None = None
     smtp_url: str | None = None
+    ui_url: str = "http://localhost:3000"
 
     @field_validator("data", "contracts")
     @classmethod

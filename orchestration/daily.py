@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.errors import KindredError
+from orchestration.notify import Notice, problems_of, send
 from orchestration.project import Project
 from orchestration.sources.extract import is_asked
 from orchestration.sources.load import landed_days
@@ -28,6 +29,8 @@ JOB = "daily_run"
 STAGES = ("collection", "integration", "cleansing", "storage", "analysis")
 GATE_PREFIX = "gate_"
 STAGE_TAG = "kindred/stage"
+# Marks a run of the command line, which tells people of failures itself.
+COMMAND_LINE_TAG = "kindred/command_line"
 
 
 class NothingLandedError(KindredError):
@@ -61,6 +64,8 @@ class DayRun:
     checks_held_rows: int = 0
     checks_stopped: int = 0
     checks_warned: int = 0
+    untold: list[str] = field(default_factory=list)
+    """Why nobody could be told of the failures: a line for each way that did not work."""
     unchanged_since: str | None = None
     """Set when nothing was run: the run that published what a run of this day would publish again."""
 
@@ -114,7 +119,7 @@ class _Listener:
                 self.progress.done += 1
                 self.on_progress(self.progress)
                 if event.event_type is dg.DagsterEventType.STEP_FAILURE:
-                    self.failures.append(Failure(stage, step, self.blocked.get(step) or _failure_message(event)))
+                    self.failures.append(Failure(stage, step, self.blocked.get(step) or failure_message(event)))
             case dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 self._hear_check(step, event.asset_check_evaluation_data)
             case _:
@@ -133,7 +138,7 @@ class _Listener:
             self.checks_failed += 1
 
 
-def _failure_message(event: "dg.DagsterEvent") -> str:
+def failure_message(event: "dg.DagsterEvent") -> str:
     """The innermost cause that was raised for people; Dagster wraps it."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
@@ -236,6 +241,9 @@ def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, fo
             outcome = _run_day(project, job, instance, day, on_progress)
             if outcome.published:
                 keep_state(project, day, outcome.run_id, before)
+            else:
+                steps = [(failure.stage, failure.step, failure.message) for failure in outcome.failures]
+                outcome.untold = send(project.settings, Notice(day, outcome.run_id, problems_of(steps)))
             yield outcome
             if not outcome.published:
                 return
@@ -253,6 +261,7 @@ def _run_day(
             partition_key=day.isoformat(),
             raise_on_error=False,
             run_config={"loggers": {"progress": {}}},
+            tags={COMMAND_LINE_TAG: "true"},
         )
     outcome = DayRun(
         load_date=day,

@@ -124,6 +124,8 @@ def _show_failures(run: DayRun, published: Path) -> None:
     for failure in run.failures:
         console.print(f"[red]{failure.stage}[/], {_step_name(failure.step)}")
         console.print(failure.message, markup=False, highlight=False, soft_wrap=True)
+    for line in run.untold:
+        console.print(line, markup=False, soft_wrap=True)
     if published.exists():
         console.print(f"The file published before is still in place, unchanged: {_near(published)}")
     console.print("Mend what is named above and run the day again; nothing that landed is lost.")

@@ -5,9 +5,11 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from orchestration.daily import COMMAND_LINE_TAG, failure_message
 from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
+from orchestration.notify import Notice, problems_of, send
 from orchestration.sources.extract import is_asked
 from orchestration.sources.load import landed_days
 
@@ -59,13 +61,39 @@ def landing_day_complete(context: dg.SensorEvaluationContext) -> dg.SensorResult
     return dg.SensorResult(run_requests=requests, skip_reason=waiting)
 
 
+@dg.run_failure_sensor(monitored_jobs=[daily_run], default_status=dg.DefaultSensorStatus.RUNNING)
+def tell_of_failure(context: dg.RunFailureSensorContext) -> None:
+    """Tell people, where a webhook or e-mail is configured, that a run failed or a gate blocked."""
+    run = context.dagster_run
+    if COMMAND_LINE_TAG in run.tags:
+        return
+    blocked = {
+        event.step_key: event.asset_check_evaluation_data.description
+        for event in (
+            entry.dagster_event
+            for entry in context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        )
+        if event is not None
+        and not event.asset_check_evaluation_data.passed
+        and event.asset_check_evaluation_data.blocking
+    }
+    steps = [
+        ("", event.step_key or "", blocked.get(event.step_key) or failure_message(event))
+        for event in context.get_step_failure_events()
+    ] or [("", run.job_name, context.failure_event.message or "failed without a message")]
+    day = run.tags.get("dagster/partition")
+    notice = Notice(date.fromisoformat(day) if day else None, run.run_id, problems_of(steps))
+    for line in send(project().settings, notice):
+        context.log.warning(line)
+
+
 @dg.definitions
 def automation() -> dg.Definitions:
     """The job and what starts it; every run in one process, asset by asset."""
     return dg.Definitions(
         jobs=[daily_run],
         schedules=[daily_schedule],
-        sensors=[landing_day_complete],
+        sensors=[landing_day_complete, tell_of_failure],
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "progress": progress_logger},
         resources={"run_lock": run_lock},

@@ -155,6 +155,8 @@ class Contract:
     server: FileServer
     purposes: tuple[Purpose, ...]
     tables: tuple[Table, ...]
+    frequency_days: int | None = None
+    """A delivery is owed every so many days; None when the contract promises nothing."""
     drift_policy: DriftPolicy = "strict"
     """What an unknown column does: stop the table, land as nullable text, or be left out."""
 
@@ -275,6 +277,7 @@ class _Reader:
             server=server,
             purposes=self._purposes(properties.get("purposes", [])),
             tables=self._tables(source, server, delivery),
+            frequency_days=_whole_days(frequency.value, frequency.unit) if frequency else None,
             drift_policy=policy,
         )
 
@@ -426,6 +429,11 @@ class _Reader:
 
 def _properties(items: list[CustomProperty] | None) -> dict[str, Any]:
     return {item.property: item.value for item in items or [] if item.property}
+
+
+def _whole_days(value: Any, unit: str | None) -> int | None:
+    is_days = unit in ("d", "day", "days") and isinstance(value, int) and value >= 1
+    return value if is_days else None
 
 
 def _one_of(value: Any, known: tuple[str, ...], where: str) -> Any:

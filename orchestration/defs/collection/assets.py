@@ -1,5 +1,7 @@
 """Raw tables as assets, one partition per load date, each fed by the files of its landing folder."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
@@ -23,6 +25,14 @@ def landing_spec(contract: Contract, table: Table) -> dg.AssetSpec:
     )
 
 
+def freshness(contract: Contract) -> dg.FreshnessPolicy | None:
+    """The contract's frequency: a warning half a day after the next load was due, a failure a whole day after."""
+    if contract.frequency_days is None:
+        return None
+    due = timedelta(days=contract.frequency_days)
+    return dg.FreshnessPolicy.time_window(fail_window=due + timedelta(days=1), warn_window=due + timedelta(hours=12))
+
+
 def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
     """The table's typed rows, loaded day by day."""
 
@@ -34,6 +44,7 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
         description=table.description,
         kinds={"duckdb", contract.server.format},
         owners=[contract.owner],
+        freshness_policy=freshness(contract),
         required_resource_keys=RUN_LOCK,
         op_tags=stage_tag("collection"),
         tags={"source": contract.source, "delivery": contract.delivery},
