@@ -12,3 +12,8 @@ def datediff(first: str, second: str, part: str) -> str:
 def listagg(measure: str, delimiter: str, order_by: str = "") -> str:
     """The values of a group as one text."""
     return f"string_agg({measure}, {delimiter} {order_by})"
+
+
+def dateadd(part: str, count: int, moment: str) -> str:
+    """A date moved by a number of parts."""
+    return f"{moment} + to_{part}s({count})"

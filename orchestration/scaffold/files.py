@@ -352,16 +352,21 @@ def _open_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> SourceFile:
     try:
         described = con.execute(f"describe select * from {source}").fetchall()
         fields = [_parquet_field(name, kind) for name, kind, *_ in described]
-        selected = ", ".join(
-            f"cast({quote(field.physical_name)} as {'json' if field.is_json else 'varchar'})::varchar as f{i}"
-            for i, field in enumerate(fields)
-        )
+        selected = ", ".join(f"{_parquet_text(field)} as f{i}" for i, field in enumerate(fields))
         con.execute(f"create or replace temp table {FILE_TABLE} as select {selected} from {source}")
     except duckdb.Error as error:
         raise FileFormatError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     if not con.execute(f"select count(*) from {FILE_TABLE}").fetchall()[0][0]:
         raise FileFormatError(f"{path.name} has no row: nothing can be learnt from it")
     return SourceFile(path, path, "parquet", "utf-8", ",", tuple(fields))
+
+
+def _parquet_text(field: Field) -> str:
+    if field.is_json:
+        return f"cast({quote(field.physical_name)} as json)::varchar"
+    text = f"cast({quote(field.physical_name)} as varchar)"
+    # Data frames write whole numbers as fractions beside gaps: `7.0` is the 7 of its owner.
+    return f"regexp_replace({text}, '\\.0$', '')" if field.native_type in ("DOUBLE", "FLOAT") else text
 
 
 def _parquet_field(name: str, kind: str) -> Field:

@@ -30,7 +30,6 @@ _PATTERNS = {
     "comma_numbers": r"^-?(\d{1,3}(\.\d{3})+|\d+),\d+$",
     "money": r"^[^\d\w]{0,2}\s*-?(\d{1,3}([ ,.'’]\d{3})+|\d+)([.,]\d{1,2})?\s*(€|\$|£|¥|[A-Z]{3})?$",
     "booleans": r"^(?i:true|false)$",
-    "whole_doubles": r"^-?\d{1,15}\.0$",
 }  # fmt: skip
 _NATIVE: dict[str, LogicalType] = {
     "BOOLEAN": "boolean", "DATE": "date", "TINYINT": "integer", "SMALLINT": "integer", "INTEGER": "integer",
@@ -194,7 +193,7 @@ def _native_type(native: str, filled: int, counts: dict[str, int]) -> tuple[Logi
     if native.startswith("DECIMAL"):
         return "number", f"{native} in the file"
     kind = _NATIVE.get(native, "string")
-    if native in ("DOUBLE", "FLOAT") and filled and counts["whole_doubles"] == filled:
+    if native in ("DOUBLE", "FLOAT") and filled and counts["integers"] == filled:
         return "integer", f"{native} in the file, all of them whole"
     return kind, f"{native} in the file"
 

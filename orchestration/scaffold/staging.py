@@ -89,7 +89,7 @@ def record_expressions(plan: SourcePlan) -> dict[str, str]:
         if name in expressions:
             listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
             # Known placeholders: left in, they would count as loss in cleansing and stop the run at its gate.
-            expressions[name] = f"case when trim({expressions[name]}) not in ({listed}) then {expressions[name]} end"
+            expressions[name] = _case(f"trim({expressions[name]}) not in ({listed})", expressions[name])
     if plan.losses.country is not None:
         expressions["country"] = f"'{plan.losses.country}'"
     for name in ("given_name", "family_name"):
@@ -101,10 +101,10 @@ def record_expressions(plan: SourcePlan) -> dict[str, str]:
         split = f"{{{{ {name}_of('split_name') }}}}"
         if part is None:
             other = "family_name" if name == "given_name" else "given_name"
-            expressions[name] = f"case when {as_text(fed[other])} is null then {split} end" if other in fed else split
+            expressions[name] = _case(f"{as_text(fed[other])} is null", split) if other in fed else split
         else:
             parts = ", ".join(as_text(fed[n]) for n in ("given_name", "family_name") if n in fed)
-            expressions[name] = f"case when coalesce({parts}) is null then {split} else {part} end"
+            expressions[name] = _case(f"coalesce({parts}) is null", split, part)
     if "full_name" in fed and "middle_name" not in fed and not {"given_name", "family_name"} & set(fed):
         expressions["middle_name"] = "{{ middle_name_of('split_name') }}"
     if "birth_date" in fed or "birth_year" in fed:
@@ -114,6 +114,13 @@ def record_expressions(plan: SourcePlan) -> dict[str, str]:
         expressions["street"] = street
     expressions["updated_at"] = _updated_at(plan)
     return expressions
+
+
+def _case(condition: str, then: str, otherwise: str | None = None) -> str:
+    lines = ["case", f"        when {condition}", f"            then {then}"]
+    if otherwise is not None:
+        lines.append(f"        else {otherwise}")
+    return "\n".join([*lines, "    end"])
 
 
 def compared_columns(plan: SourcePlan) -> list[str]:
@@ -173,21 +180,15 @@ def _birth_date(fed: Mapping[str, PlannedColumn]) -> str:
             parsed = f"cast({{{{ parsed_time('{column.name}', {formats!r}) }}}} as date)"
         if column.profile.dates is not None and column.profile.dates.short_years:
             century = f"cast({{{{ dbt.dateadd('year', -100, {parsed!r}) }}}} as date)"
-            return f"case when {parsed} > _load_date then {century} else {parsed} end"
+            return _case(f"{parsed} > _load_date", century, parsed)
         return parsed
     parts = [_whole(fed["birth_year"])]
     if {"birth_month", "birth_day"} <= set(fed):
         parts += [f"lpad({_whole(fed[name])}, 2, '0')" for name in ("birth_month", "birth_day")]
     else:
         parts += ["'01'", "'01'"]
-    return f"try_cast({' || '.join(_between(parts, chr(39) + '-' + chr(39)))} as date)"
-
-
-def _between(parts: list[str], separator: str) -> list[str]:
-    joined = [parts[0]]
-    for part in parts[1:]:
-        joined += [separator, part]
-    return joined
+    joined = "\n        || '-' || ".join(parts)
+    return f"try_cast(\n        {joined}\n        as date\n    )"
 
 
 def _whole(column: PlannedColumn) -> str:

@@ -3,7 +3,8 @@
 Belongs here: SQL fragments. Does not belong here: which fragments a model is made of.
 """
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from orchestration.scaffold.plan import PlannedColumn, SourcePlan
 
@@ -48,7 +49,7 @@ def source_cte(plan: SourcePlan) -> Cte:
 
 def row_hash_cte(plan: SourcePlan, relation: str) -> Cte:
     """The rows with a key of all that they hold."""
-    columns = ", ".join(f"'{column.name}'" for column in plan.columns)
+    columns = _listed(column.name for column in plan.columns)
     return (
         f"keyed_{plan.table}",
         "-- The file has no key: a row is known by all that it holds.\n"
@@ -70,12 +71,17 @@ def versions_cte(
     """The latest version of each key, by the version column, or by the day that it landed."""
     quoted_key = repr(key)
     if plan.delivery == "snapshot":
-        columns = ", ".join(f"'{column}'" for column in compared)
-        body = f"{{{{ latest_snapshot('{relation}', {quoted_key}, [{columns}]) }}}}"
+        body = f"{{{{ latest_snapshot('{relation}', {quoted_key}, [{_listed(compared)}]) }}}}"
     else:
         latest = version.name if version is not None else "_load_date"
         body = f"{{{{ latest_delta('{relation}', {quoted_key}, '{latest}') }}}}"
     return name, body
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names in quotes, in lines of their own."""
+    lines = textwrap.wrap(", ".join(f"'{name}'" for name in names), 100)
+    return "\n" + "\n".join(f"    {line}" for line in lines) + "\n"
 
 
 def render_model(plan: SourcePlan, sentence: str, ctes: Sequence[Cte]) -> str:
@@ -83,7 +89,7 @@ def render_model(plan: SourcePlan, sentence: str, ctes: Sequence[Cte]) -> str:
     blocks = [f"{name} as (\n\n{_indented(body)}\n\n)" for name, body in ctes]
     return (
         f"{{{{ config(enabled = source_is_active('{plan.source}')) }}}}\n\n"
-        f"-- {sentence} Written by `kindred source add`; from here on it is yours to edit.\n"
+        f"-- {sentence}\n-- Written by `kindred source add`; from here on it is yours to edit.\n"
         "with\n\n" + ",\n\n".join(blocks) + f"\n\nselect * from {ctes[-1][0]}\n"
     )
 

@@ -39,6 +39,7 @@ class Vocabulary:
     """The word lists, indexed by the compact form of a name (letters and digits only)."""
 
     attributes: Mapping[str, str]
+    """Names with their words apart (`birth_day`), and compact (`birthday`); where both differ the former counts."""
     keys: tuple[str, ...]
     own_prefixes: frozenset[str]
     second_prefixes: frozenset[str]
@@ -60,9 +61,9 @@ class Vocabulary:
         Exactly known names are firmest; then names behind a word that leaves the meaning (`customer_email`), then those
         behind one that yields (`billing_city`).
         """
-        whole = "".join(words)
-        if whole in self.attributes:
-            return NameMatch(self.attributes[whole], 1.0, f"the name `{'_'.join(words)}`")
+        known = self._known(words)
+        if known is not None:
+            return NameMatch(known, 1.0, f"the name `{'_'.join(words)}`")
         if self.foreign(words):
             return None
         strength, rest = 0.9, list(words)
@@ -76,9 +77,13 @@ class Vocabulary:
                 strength -= 0.15 if last in self.second_suffixes else 0.0
             else:
                 break
-            if "".join(rest) in self.attributes:
-                return NameMatch(self.attributes["".join(rest)], strength, f"the name `{'_'.join(rest)}` in it")
+            known = self._known(rest)
+            if known is not None:
+                return NameMatch(known, strength, f"the name `{'_'.join(rest)}` in it")
         return None
+
+    def _known(self, words: Sequence[str]) -> str | None:
+        return self.attributes.get("_".join(words)) or self.attributes.get("".join(words))
 
     def foreign(self, words: Sequence[str]) -> str | None:
         """The word by which a column is about somebody or something else than the person, if it holds one."""
@@ -122,15 +127,17 @@ def vocabulary() -> Vocabulary:
     own = yaml.safe_load(VOCABULARY_FILE.read_text(encoding="utf-8"))
     linkage: dict[str, list[str]] = yaml.safe_load(RULES_FILE.read_text(encoding="utf-8"))["columns"]
     attributes: dict[str, str] = {}
+    whole: dict[str, str] = {}
     own_names: dict[str, list[str]] = own["names"]
     # The scaffold's own first: where both know a name, its list tells finer (a second line of an address).
     for semantic, names in [(_STREET_LINES, own_names[_STREET_LINES]), *linkage.items(), *own_names.items()]:
         if semantic not in _NOT_RECORDED:
             for name in names:
-                attributes.setdefault(compact(str(name)), semantic)
+                attributes.setdefault("_".join(words_of(str(name))), semantic)
+                whole.setdefault(compact(str(name)), semantic)
     given, family = _common_names()
     return Vocabulary(
-        attributes=attributes,
+        attributes={**whole, **attributes},
         keys=tuple(dict.fromkeys(compact(str(name)) for name in own["keys"])),
         own_prefixes=frozenset(own["own_prefixes"]),
         second_prefixes=frozenset(own["second_prefixes"]),
