@@ -39,7 +39,11 @@ def main() -> int:
             print(f"The environment cannot be made: {error}. On Debian and Ubuntu, install python3-venv first.")
             return 1
     installer = _uv() or [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for arguments in (["--require-hashes", "-r", str(LOCK)], ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]):
+    # The lock is complete: nothing is left to resolve, and pip cannot resolve extras under hashes.
+    for arguments in (
+        ["--no-deps", "--require-hashes", "-r", str(LOCK)],
+        ["--no-deps", "--no-build-isolation", "-e", str(ROOT)],
+    ):
         if subprocess.run([*installer, *arguments], check=False).returncode != 0:
             print("The installation failed; see the message above. Run the same command again to go on.")
             return 1
