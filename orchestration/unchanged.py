@@ -113,17 +113,18 @@ def published_by(project: Project, day: date) -> str | None:
     with project.exclusive(), project.warehouse() as con:
         ensure_tables(con)
         newest = con.execute(
-            "select state from quality.published_state order by published_at desc, run_id desc limit 1"
+            "select run_id, state from quality.published_state order by published_at desc, run_id desc limit 1"
         ).fetchall()
         of_day = con.execute(
             "select run_id, day_state from quality.published_state where load_date = ?", [day]
         ).fetchall()
-        if not newest or not of_day or not _is_loaded(con, project, day):
+        # A run since then that did not publish has left the tables of its own making behind.
+        if not newest or not of_day or _last_run(con) != newest[0][0] or not _is_loaded(con, project, day):
             return None
         present = means(project)
-        if present is None or _failed_since(con, of_day[0][0], day):
+        if present is None:
             return None
-        same = of_day[0][1] == _day_state(con, present, day) and newest[0][0] == _state(con, project, present)
+        same = of_day[0][1] == _day_state(con, present, day) and newest[0][1] == _state(con, project, present)
         return str(of_day[0][0]) if same else None
 
 
@@ -139,8 +140,7 @@ def keep_state(project: Project, day: date, run_id: str, before: Means | None) -
             return
         with project.warehouse() as con:
             ensure_tables(con)
-            last = con.execute("select run_id from quality.check_results order by checked_at desc limit 1").fetchall()
-            if not last or last[0][0] != run_id:
+            if _last_run(con) != run_id:
                 return
             con.execute("begin")
             con.execute("delete from quality.published_state where load_date = ?", [day])
@@ -170,19 +170,10 @@ def _is_loaded(con: "duckdb.DuckDBPyConnection", project: Project, day: date) ->
     return True
 
 
-def _failed_since(con: "duckdb.DuckDBPyConnection", run_id: str, day: date) -> bool:
-    """Whether a later run of the day got as far as its gates: had it succeeded, its id would be the one kept."""
-    return bool(
-        con.execute(
-            """
-            select count(*)
-            from quality.check_results
-            where load_date = $day and run_id <> $run
-                and checked_at > (select max(checked_at) from quality.check_results where run_id = $run)
-            """,
-            {"day": day, "run": run_id},
-        ).fetchall()[0][0]
-    )
+def _last_run(con: "duckdb.DuckDBPyConnection") -> str | None:
+    """The last run that came as far as a gate."""
+    rows = con.execute("select run_id from quality.check_results order by checked_at desc limit 1").fetchall()
+    return rows[0][0] if rows else None
 
 
 def _day_state(con: "duckdb.DuckDBPyConnection", present: Means, day: date) -> str:

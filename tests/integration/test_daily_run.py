@@ -2,9 +2,9 @@
 
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
@@ -122,14 +122,21 @@ def test_running_again_gives_identical_marts(company: RunCompany, tmp_path: Path
     assert contents(again.published) == contents(company.published)
 
 
+def _seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_days_that_have_not_changed_are_not_run_again(company: RunCompany, tmp_path: Path) -> None:
     again = company.copy(tmp_path / "data")
     before = again.published.stat().st_mtime_ns
-    started = time.perf_counter()
+    # Processor time: what the clock on the wall shows depends on who else is at work.
+    started = _seconds_of_children()
     said = again.kindred("run", "--from", DAYS[0], "--to", DAYS[1])
-    assert time.perf_counter() - started < 5
+    spent = _seconds_of_children() - started
     assert said.code == 0, said.output
-    assert [f"{day}: unchanged since run" in said.output for day in DAYS] == [True, True]
+    assert [f"{day}: unchanged since run" in said.output for day in DAYS] == [True, True], said.output
+    assert spent < 5
     assert again.published.stat().st_mtime_ns == before
 
 
