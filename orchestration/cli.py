@@ -192,6 +192,20 @@ app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(audit_app, name="audit")
+privacy_app = typer.Typer(help="What is held of people.", no_args_is_help=True)
+app.add_typer(privacy_app, name="privacy")
+
+
+@privacy_app.command("map")
+def privacy_map() -> None:
+    """List every raw column with personal data: classification, source, purposes, retention. From the contracts."""
+    from orchestration.display import show_registry
+    from orchestration.privacy.registry import personal_data
+    from orchestration.project import load_project
+
+    show_registry(personal_data(load_project().contracts))
+
+
 app.command("reconcile")(reconcile)
 
 
