@@ -9,7 +9,9 @@ from tests.integration.conftest import Company, RunCompany
 
 DAY = "2026-01-05"
 TABLE = "crm__contacts"
-EMAIL = "expect_column_values_to_match_regex:email"
+REGEX = "expect_column_values_to_match_regex:"
+# Tables whose row key is the customer record's id in its source.
+KEYS = ("crm__contacts", "shop__customers", "loyalty__members", "social__profiles")
 
 
 def _query(company: Company, statement: str, *parameters: object) -> list[tuple]:
@@ -43,48 +45,59 @@ def test_reconciliation_accounts_for_every_row_of_every_table_and_day(company: R
     assert superseded[0][0] > 0
 
 
+def _held(company: Company) -> list[tuple[str, str, int, str, list[str]]]:
+    """Rows of the first day in quarantine: table, file, row, key, checks."""
+    return [
+        (table, *row)
+        for table in KEYS
+        for row in _query(
+            company,
+            f"""
+            select file, row_number, any_value(row_key), list(check_name order by check_name)
+            from quarantine.{table}
+            where load_date = ?
+            group by all
+            order by row_number
+            """,
+            DAY,
+        )
+    ]
+
+
 def test_a_corrected_and_a_discarded_row_go_through_the_whole_pipeline(company: RunCompany, tmp_path: Path) -> None:
     mended = company.copy(tmp_path / "data")
-    held = _query(
-        mended,
-        f"""
-        select file, row_number, row_key, list(check_name)
-        from quarantine.{TABLE}
-        where load_date = ? and check_name <> 'malformed_line'
-        group by all
-        order by row_number
-        """,
-        DAY,
+    table, file, row, key, [check] = next(
+        entry for entry in _held(mended) if len(entry[4]) == 1 and entry[4][0].startswith(REGEX)
     )
-    file, row, key, _ = next(entry for entry in held if entry[3] == [EMAIL])
-    other = next(entry for entry in held if entry[1] != row)
-    listed = mended.kindred("quarantine", "list", "--source", "crm", "--date", DAY)
+    source, column = table.partition("__")[0], check.removeprefix(REGEX)
+    other = next(entry for entry in _held(mended) if entry[:3] != (table, file, row))
+    listed = mended.kindred("quarantine", "list", "--source", source, "--date", DAY)
     assert listed.code == 0, listed.output
-    assert EMAIL in listed.output
-    shown = mended.kindred("quarantine", "show", TABLE, "--date", DAY, "--check", EMAIL)
+    assert check in listed.output
+    shown = mended.kindred("quarantine", "show", table, "--date", DAY, "--check", check)
     assert str(row) in shown.output
 
     fixes = tmp_path / "fixes.csv"
     with fixes.open("w", newline="") as target:
-        csv.writer(target).writerows([["file", "row_number", "email"], [file, row, "mended.person@example.com"]])
-    replayed = mended.kindred("quarantine", "replay", TABLE, "--corrections", str(fixes))
+        csv.writer(target).writerows([["file", "row_number", column], [file, row, "mended.person@example.com"]])
+    replayed = mended.kindred("quarantine", "replay", table, "--corrections", str(fixes))
     assert replayed.code == 0, replayed.output
     assert "1 released" in replayed.output
     discarded = mended.kindred(
-        "quarantine", "discard", TABLE, "--file", other[0], "--row", str(other[1]), "--reason", "made up by a tester"
+        "quarantine", "discard", other[0], "--file", other[1], "--row", str(other[2]), "--reason", "made up by a tester"
     )
     assert discarded.code == 0, discarded.output
 
     ran = mended.kindred("run", "--date", DAY)
     assert ran.code == 0, ran.output
-    assert _query(mended, f"select email, _row from raw.{TABLE} where contact_id = ? and _file = ?", key, file) == [
-        ("mended.person@example.com", row)
+    assert _query(mended, f"select {column} from raw.{table} where _file = ? and _row = ?", file, row) == [
+        ("mended.person@example.com",)
     ]
-    assert _query(mended, "select count(*) from marts.customer_xref where record_id = ?", f"crm:{key}") == [(1,)]
+    assert _query(mended, "select count(*) from marts.customer_xref where record_id = ?", f"{source}:{key}") == [(1,)]
     reconciled = _query(
         mended,
         "select discarded, difference from quality.reconciliation where table_name = ? and load_date = ?",
-        f"raw.{TABLE}",
+        f"raw.{other[0]}",
         DAY,
     )
     assert reconciled == [(1, 0)]
