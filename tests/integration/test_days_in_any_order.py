@@ -1,0 +1,105 @@
+"""Days that come late, repeatedly, out of order and with drifting columns give the raw tables and marts of the ordered run."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from expectations.suites import raw_gate
+from orchestration.config import Settings
+from orchestration.project import Project
+from orchestration.quality import RunContext
+from orchestration.quality.gate import run_gate_on
+from orchestration.sources.load import load_day
+from tests.integration.test_dbt_project import CONTRACTS, House
+
+DAYS = (date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7))
+CRM = "contact_id,first_name,middle_name,last_name,birth_date,gender,email,phone,street,unit,city,state,postal_code,country,national_id,loyalty_no,created_at,updated_at"
+State = tuple[dict[str, list[tuple[Any, ...]]], dict[str, list[tuple[Any, ...]]]]
+
+
+def contact(key: int, day: date, name: str, email: str) -> str:
+    return f"C{key},{name},,Doe,1980-02-03,,{email},,,,,,,GB,,,2025-01-01T00:00:00Z,{day}T08:00:00Z"
+
+
+def deliver(landing: Path) -> None:
+    """Three days of contacts; the second has a column more, and each has rows for quarantine."""
+    for number, day in enumerate(DAYS):
+        extra = ",shoe_size" if number == 1 else ""
+        rows = [
+            contact(1, day, f"Ann{number}", "ann@mail.test.org"),
+            contact(10 + number, day, "Bob", f"bob{number}@mail.test.org"),
+            contact(20 + number, day, "Bad", "no address"),
+        ]
+        file = landing / "crm" / str(day) / "contacts.csv"
+        file.parent.mkdir(parents=True)
+        file.write_text("\n".join([CRM + extra, *(row + (",42" if extra else "") for row in rows)]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("any_order")
+    contracts = folder / "contracts"
+    contracts.mkdir()
+    content = yaml.safe_load((CONTRACTS / "crm.odcs.yaml").read_text())
+    content["customProperties"].append({"property": "driftPolicy", "value": "evolve"})
+    (contracts / "crm.odcs.yaml").write_text(yaml.safe_dump(content))
+    made = Project(Settings(data=folder / "data", contracts=contracts))
+    deliver(made.settings.landing)
+    yield made
+
+
+def state(project: Project, order: Sequence[date]) -> State:
+    """The raw tables with their quarantine, and the marts, after the days were loaded and gated in an order."""
+    shutil.rmtree(project.settings.warehouse.parent, ignore_errors=True)
+    house = House(project)
+    contract, table = project.tables[0]
+    with project.warehouse() as con:
+        for day in order:
+            load_day(con, contract, table, day, project.settings.landing, "run")
+            run_gate_on(con, raw_gate(contract, table), RunContext("run", day), table)
+    house.build()
+    raw = {
+        "raw": house.rows(f"select * from raw.{table.raw_name} order by all"),
+        "quarantine": [
+            (*place, given_values(record))
+            for *place, record in house.rows(
+                f"select * exclude (run_id, quarantined_at, record), record from quarantine.{table.raw_name} order by all"
+            )
+        ],
+    }
+    return raw, house.marts()
+
+
+def given_values(record: str) -> dict[str, Any]:
+    """A quarantined row without its nulls: a drifted column is null in it, or not known yet, by the order of days."""
+    return {name: value for name, value in json.loads(record).items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def ordered(project: Project) -> State:
+    return state(project, DAYS)
+
+
+def test_the_ordered_run_has_what_the_others_are_measured_by(ordered: State) -> None:
+    raw, marts = ordered
+    assert len(raw["raw"]) == 6
+    assert len(raw["quarantine"]) == 3
+    assert len(marts["marts.dim_customer"]) == 4
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.lists(st.sampled_from(DAYS), min_size=3, max_size=6)
+    .filter(lambda days: set(days) == set(DAYS))
+    .filter(lambda days: tuple(days) != DAYS)
+)
+def test_any_order_gives_the_state_of_the_ordered_run(project: Project, ordered: State, order: list[date]) -> None:
+    assert state(project, order) == ordered
