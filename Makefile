@@ -8,7 +8,7 @@ run: setup
 	.venv/bin/kindred run --all --sample-if-empty
 
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 setup:
 	@$(PYTHON) tools/setup.py
