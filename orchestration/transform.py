@@ -3,7 +3,7 @@
 Belongs here: what dbt needs from the environment, parsing when something changed, and one invocation as a stream of
 events. Does not belong here: Dagster (see `defs`) and SQL (see dbt_project/).
 
-In-process rather than as a subprocess because an invocation costs about a second instead of four, and because the
+In-process rather than as a subprocess because a run invokes dbt four times and each start costs seconds, and because the
 warehouse file must be free of other connections while dbt writes, which one process can see to.
 """
 
