@@ -56,3 +56,27 @@ audit_head = sa.Table(
     sa.Column("seq", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+
+# Which linkage model was chosen, by whom and why; the latest one counts. Nothing is edited: going back is a new row.
+model_promotions = sa.Table(
+    "model_promotions",
+    metadata,
+    sa.Column("promotion_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("previous_version", sa.String(64)),
+    sa.Column("reason", sa.Text, nullable=False),
+    # The newest load date that the warehouse held then: runs of older days keep to the model of their time.
+    sa.Column("since", sa.Date),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# The first day that was resolved with a promoted model, so that a replay of landing changes models on the same day.
+model_uses = sa.Table(
+    "model_uses",
+    metadata,
+    sa.Column("promotion_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("load_date", sa.Date, nullable=False),
+    sa.Column("noted_at", sa.DateTime, nullable=False),
+)
