@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.linkage.comparisons import informative_columns
 from orchestration.linkage.errors import CandidateBudgetError
-from orchestration.linkage.features import DATA, FEATURES
+from orchestration.linkage.features import FEATURES
+from orchestration.linkage.forms import DATA
 from orchestration.linkage.sql import columns_of, quoted, scalar_int
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from orchestration.linkage.errors import LinkageError
-from orchestration.linkage.features import DATA
+from orchestration.linkage.forms import DATA
 
 RULES_FILE = DATA / "columns.yaml"
 

@@ -14,7 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orchestration.linkage.errors import ModelError
-from orchestration.linkage.features import DATA, FEATURES
+from orchestration.linkage.features import FEATURES
+from orchestration.linkage.forms import DATA
 from orchestration.linkage.sql import columns_of, quoted
 
 if TYPE_CHECKING:

@@ -7,33 +7,26 @@ holds the records gets no helper tables. What does not: cleaning that people sho
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.linkage.errors import LinkageError
+from orchestration.linkage.forms import MAX_LENGTH, family_forms, given_forms, street_forms
+from orchestration.linkage.organisations import organisation_forms
 from orchestration.linkage.sql import columns_of, quoted
 
 if TYPE_CHECKING:
     import duckdb
-
-DATA = Path(__file__).parent / "data"
 
 # Attributes of a record that features are derived from. Columns named `extra_*` are further
 # informative columns of any table; all others are ignored.
 ATTRIBUTES = (
     "given_name", "middle_name", "family_name", "birth_date", "gender", "email", "phone",
     "street", "unit", "city", "region", "postcode", "national_id",
-    "full_name", "birth_year", "birth_month", "birth_day", "age",
+    "full_name", "organisation", "birth_year", "birth_month", "birth_day", "age",
 )  # fmt: skip
 EXTRA_PREFIX = "extra_"
-
-# Text longer than this is cut before it is compared: edit distances cost the square of it.
-_MAX_LENGTH = 60
 
 FEATURES = "features"
 
@@ -153,112 +146,41 @@ def _map_column(
     _register_mapping(con, table, ("value", *outputs), rows)
 
 
-@cache
-def nickname_roots() -> dict[str, str]:
-    """Nickname to the root that all forms of the name share (`bob` and `rob` to `robert`)."""
-    with (DATA / "nicknames.csv").open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row["root"] for row in csv.DictReader(file)}
-
-
-@cache
-def _street_words() -> dict[str, str]:
-    with (DATA / "street_words.csv").open(encoding="utf-8", newline="") as file:
-        return {row["word"]: row["standard"] for row in csv.DictReader(file)}
-
-
-_SUFFIXES = frozenset(("jr", "sr", "ii", "iii", "iv", "phd", "md", "esq", "dds"))
-_TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "sir", "rev", "mx"))
-
-
-def given_forms(value: str) -> tuple[str | None, ...]:
-    """Compact form, initial and nickname root of a folded given name."""
-    words = [word for word in re.findall(r"[a-z]+", value.replace("'", "")) if word not in _TITLES]
-    if not words:
-        return None, None, None
-    compact = "".join(words)[:_MAX_LENGTH]
-    first = words[0] if len(words[0]) > 1 or len(words) == 1 else words[1]
-    return compact, compact[0], nickname_roots().get(first, first)[:_MAX_LENGTH]
-
-
-def family_forms(value: str) -> tuple[str | None, ...]:
-    """Compact form, sound code, first and last part of a folded family name."""
-    words = [w for w in re.findall(r"[a-z]+", value.replace("'", "")) if w not in _SUFFIXES]
-    if not words:
-        return None, None, None, None
-    compact = "".join(words)[:_MAX_LENGTH]
-    parts = [word for word in words if len(word) > 3] or [compact]
-    return compact, sound_code(compact), parts[0], parts[-1]
-
-
-_SOUNDS = (
-    ("mac", "mk"), ("mc", "mk"), ("sch", "s"), ("sh", "s"), ("ph", "f"), ("ck", "k"), ("kn", "n"),
-    ("wr", "r"), ("gh", "g"), ("dg", "j"), ("tch", "s"), ("ch", "s"), ("ce", "s"), ("ci", "s"),
-    ("cy", "s"), ("th", "t"), ("x", "ks"), ("q", "k"), ("c", "k"), ("z", "s"), ("v", "f"), ("d", "t"),
-    ("b", "p"), ("m", "n"),
-)  # fmt: skip
-
-
-def sound_code(compact: str) -> str:
-    """A short consonant code that spellings of one name share (in the manner of NYSIIS)."""
-    text = compact
-    for written, heard in _SOUNDS:
-        text = text.replace(written, heard)
-    code = text[:1] + re.sub(r"[aeiouyhw]", "", text[1:])
-    return re.sub(r"(.)\1+", r"\1", code)[:6]
-
-
-_UNIT = re.compile(
-    r"(?:\b(?:apt|apartment|unit|suite|ste|flat|room|rm|lot|trlr|trailer)\b\.?|#)\s*#?\s*([a-z0-9\-]+)\b"
-)
-_PO_BOX = re.compile(r"\b(?:p\.?\s*o\.?\s*box|postfach|box)\s*(\d+)")
-
-
-def street_forms(value: str) -> tuple[str | None, ...]:
-    """House number, street name in standard words, unit and trailing postcode of a folded line."""
-    tail = re.search(r",.*?\b(\d{4,5})(?:-\d{4})?(?:\s*[a-z]{0,3})?$", value)
-    line = value
-    box = _PO_BOX.search(line)
-    if box:
-        return box.group(1), "po box", None, tail.group(1) if tail else None
-    line = line.split(",")[0] if re.search(r"\d.*,|[a-z].*,", line) else line
-    unit_match = _UNIT.search(line)
-    unit = unit_match.group(1) if unit_match else None
-    line = _UNIT.sub(" ", line)
-    words = re.findall(r"[a-z0-9]+", line.replace("'", ""))
-    house = None
-    if words and words[0][0].isdigit() and (len(words) > 1) and not re.fullmatch(r"\d+(st|nd|rd|th)", words[0]):
-        house = words.pop(0)
-    elif len(words) > 1 and words[-1][0].isdigit():
-        house = words.pop()
-    standard = [_street_words().get(word, word) for word in words]
-    name = " ".join(word for word in standard if word)[:_MAX_LENGTH] or None
-    return house, name, unit, tail.group(1) if tail else None
-
-
 def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
-    _map_column(con, "given_name", "given_map", ("given", "given_initial", "given_root"), given_forms)
+    _map_column(
+        con,
+        "given_name",
+        "given_map",
+        ("given", "given_initial", "given_root", "given_code", "generation"),
+        given_forms,
+    )
     _map_column(
         con,
         "family_name",
         "family_map",
-        ("family", "family_code", "family_first", "family_last"),
+        ("family", "family_code", "family_first", "family_last", "generation"),
         family_forms,
     )
-    _map_column(con, "street", "street_map", ("house", "street", "unit", "postcode"), street_forms)
+    _map_column(con, "street", "street_map", ("house", "street", "unit", "postcode", "city"), street_forms)
+    names = ("organisation", "organisation_names", "organisation_words", "organisation_code")
+    _map_column(con, "organisation", "organisation_map", names, organisation_forms)
     compact = "nullif(regexp_replace(r.{0}, '[^a-z0-9]', '', 'g'), '')".format
     words = "nullif(trim(regexp_replace(r.{0}, '[^a-z0-9]+', ' ', 'g')), '')".format
-    extra_columns = "".join(f", left({words(name)}, {_MAX_LENGTH}) as {quoted(name)}" for name in extras)
+    extra_columns = "".join(f", left({words(name)}, {MAX_LENGTH}) as {quoted(name)}" for name in extras)
     con.execute(
         f"""
         create table {FEATURES} as
         with parts as (
             select
                 r.rid,
-                given_map.given, given_map.given_initial, given_map.given_root,
+                given_map.given, given_map.given_initial, given_map.given_root, given_map.given_code,
                 family_map.family, family_map.family_code, family_map.family_first,
                 family_map.family_last,
-                left({compact("middle_name")}, {_MAX_LENGTH}) as middle,
-                left({words("full_name")}, {_MAX_LENGTH * 2}) as full_name,
+                coalesce(family_map.generation, given_map.generation) as generation,
+                organisation_map.organisation, organisation_map.organisation_names,
+                organisation_map.organisation_words, organisation_map.organisation_code,
+                left({compact("middle_name")}, {MAX_LENGTH}) as middle,
+                left({words("full_name")}, {MAX_LENGTH * 2}) as full_name,
                 try_cast(r.birth_date as date) as born,
                 try_cast(r.birth_year as integer) as year_part,
                 try_cast(r.birth_month as integer) as month_part,
@@ -274,15 +196,16 @@ def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
                     street_map.unit,
                     nullif(regexp_replace(regexp_replace(r.unit, '^(apt|apartment|unit|suite|ste|flat|no|nr)\\b\\.?', ''), '[^a-z0-9]', '', 'g'), '')
                 ) as unit,
-                left({words("unit")}, {_MAX_LENGTH}) as locality,
+                left({words("unit")}, {MAX_LENGTH}) as locality,
                 coalesce({compact("postcode")}, street_map.postcode) as postcode,
-                left({words("city")}, {_MAX_LENGTH}) as city,
-                left({words("region")}, {_MAX_LENGTH}) as region
+                coalesce(left({words("city")}, {MAX_LENGTH}), street_map.city) as city,
+                left({words("region")}, {MAX_LENGTH}) as region
                 {extra_columns}
             from records as r
             left join given_map on r.given_name = given_map.value
             left join family_map on r.family_name = family_map.value
             left join street_map on r.street = street_map.value
+            left join organisation_map on r.organisation = organisation_map.value
         ),
         dated as (
             select
@@ -316,5 +239,5 @@ def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
         from dated
         """
     )
-    for table in ("given_map", "family_map", "street_map"):
+    for table in ("given_map", "family_map", "street_map", "organisation_map"):
         con.execute(f"drop table {table}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orchestration.linkage.comparisons import Comparison
-from orchestration.linkage.features import DATA
+from orchestration.linkage.forms import DATA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

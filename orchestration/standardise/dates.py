@@ -17,6 +17,7 @@ FIRST_PLAUSIBLE = "1900-01-02"
 
 _YEAR_FIRST = ("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _NAMED_MONTH = ("%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y")
+_NAMED_MONTH_SHORT = ("%d %b %y", "%d-%b-%y", "%b %d %y", "%b %d, %y")
 _DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
 _MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y")
 
@@ -56,8 +57,8 @@ def parsed_date(expression: str, day_first: bool) -> str:
     orders = (_DAY_FIRST, _MONTH_FIRST) if day_first else (_MONTH_FIRST, _DAY_FIRST)
     formats = [*_YEAR_FIRST, *_NAMED_MONTH, *orders[0], *orders[1]]
     listed = ", ".join(sql_literal(form) for form in formats)
-    short = "'^\\d{1,2}[/.-]\\d{1,2}[/.-]\\d{2}$'"
-    short_formats = [form.replace("%Y", "%y") for form in (*orders[0], *orders[1])]
+    short = "'^(\\d{1,2}[/. -](\\d{1,2}|[A-Za-z]{3})|[A-Za-z]{3} \\d{1,2},?)[/. -]\\d{2}$'"
+    short_formats = [*(form.replace("%Y", "%y") for form in (*orders[0], *orders[1])), *_NAMED_MONTH_SHORT]
     # Nobody is born in the future: a two-digit year that would be is of the century before.
     listed_short = ", ".join(sql_literal(form) for form in short_formats)
     parsed_short = f"cast(try_strptime({expression}, [{listed_short}]) as date)"

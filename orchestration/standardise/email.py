@@ -14,7 +14,8 @@ _ADDRESS = (
 
 
 def normalised_email(expression: str) -> str:
-    """SQL: the address in lower case without `mailto:`, brackets and a trailing dot, or null."""
-    bare = f"regexp_replace(regexp_replace(lower({expression}), '^(mailto:|<)+', ''), '[>.;,]+$', '')"
+    """SQL: the address in lower case without `mailto:`, a display name, brackets and a trailing dot, or null."""
+    addressed = f"regexp_replace(lower({expression}), '^[^<>]*<([^<>]+)>[\\s;,]*$', '\\1')"
+    bare = f"regexp_replace(regexp_replace({addressed}, '^(mailto:|<)+', ''), '[>.;,]+$', '')"
     bare = f"replace({bare}, ' ', '')"
     return f"case when regexp_full_match({bare}, '{_ADDRESS}') then {bare} end"
