@@ -1,6 +1,9 @@
 """The working DuckDB file: how every part of Kindred opens it.
 
-Belongs here: opening, closing and the message when somebody else holds the file. Does not belong here: any query.
+Belongs here: opening, closing, rewriting and the message when somebody else holds the file. Does not belong here: any
+query, or what DuckDB needs for encrypted files (`duckdb_files.py`).
+
+Whether the file is encrypted is nobody's business but the project's, which registers its key (`duckdb_files.use_key`).
 """
 
 from collections.abc import Iterator
@@ -9,6 +12,8 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration import duckdb_files
+from orchestration.duckdb_files import Change, EncryptionError, key_of
 from orchestration.errors import KindredError
 
 
@@ -69,10 +74,66 @@ def connect(
         connection.close()
 
 
+def rewrite(path: Path, change: Change | None = None) -> None:
+    """Write any DuckDB file of Kindred anew, without the bytes of what was deleted: see `duckdb_files.rewrite`.
+
+    For the working file itself: delete through `connect` first, or hand the deletion over as `change`; the connection
+    kept open for a run is let go, every other one must be closed.
+
+    Raises:
+        WarehouseLockedError: another process has the file open.
+        EncryptionError: the key is missing or wrong.
+    """
+    let_go(path)
+    with _locks_told(path):
+        duckdb_files.rewrite(path, change)
+
+
+def convert(path: Path, key: str, *, encrypted: bool) -> bool:
+    """Encrypt the working file, or decrypt it. Returns False when it already is as wanted.
+
+    Raises:
+        WarehouseLockedError: another process has the file open.
+        EncryptionError: the key is wrong.
+    """
+    if not path.exists() or duckdb_files.is_encrypted(path) == encrypted:
+        return False
+    let_go(path)
+    with _locks_told(path):
+        (duckdb_files.encrypt if encrypted else duckdb_files.decrypt)(path, key)
+    return True
+
+
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    check_encryption(path)
+    with _locks_told(path):
+        return duckdb_files.connect(path)
+
+
+def check_encryption(path: Path) -> None:
+    """Refuse a working file that is plain where the settings say encrypted, or the reverse.
+
+    Raises:
+        EncryptionError: it is so; the message names the command that converts it.
+    """
+    wanted, found = key_of(path) is not None, duckdb_files.is_encrypted(path)
+    if wanted and not found and path.exists() and path.stat().st_size:
+        raise EncryptionError(
+            f"{path.name} is not encrypted, and KINDRED_ENCRYPT_WORKING_FILES says that it should be. "
+            "Run `kindred warehouse encrypt` once, or unset the variable."
+        )
+    if found and not wanted:
+        raise EncryptionError(
+            f"{path.name} is encrypted, and KINDRED_ENCRYPT_WORKING_FILES is not set. "
+            "Set it to true, or run `kindred warehouse decrypt` once."
+        )
+
+
+@contextmanager
+def _locks_told(path: Path) -> Iterator[None]:
     try:
-        return duckdb.connect(str(path))
+        yield
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
             raise WarehouseLockedError(
