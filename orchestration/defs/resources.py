@@ -103,8 +103,10 @@ def dbt_stage(name: str, select: str) -> dg.AssetsDefinition:
             dagster_dbt_translator=translator,
             current_dbt_indirect_selection_env=None,
         )
-        # Unit tests try the models' logic on made-up rows: they belong to the test-suite, not to every day.
-        for event in transform.run("build", [*selection, "--exclude-resource-type", "unit_test"]):
+        # Unit tests try the models' logic on made-up rows: they belong to the test-suite, not to every day. The manifest
+        # was written when the project was parsed; four times a day again costs a second.
+        arguments = [*selection, "--exclude-resource-type", "unit_test", "--no-write-json"]
+        for event in transform.run("build", arguments):
             message = DbtCoreCliEventMessage(raw_event=event, event_history_metadata={})
             if event["info"]["level"] in ("warn", "error"):
                 context.log.warning(str(message))
