@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     contracts: Path = PROJECT_ROOT / "data" / "contracts"
     ledger_url: str | None = None
     secret: str | None = None
+    role: str | None = None
+    roles_file: Path | None = None
     encryption_key: str | None = None
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_remote: str | None = None
