@@ -80,3 +80,44 @@ model_uses = sa.Table(
     sa.Column("load_date", sa.Date, nullable=False),
     sa.Column("noted_at", sa.DateTime, nullable=False),
 )
+
+consent_decisions = sa.Table(
+    "consent_decisions",
+    metadata,
+    # One row per record, purpose and channel that a person's answer was entered for: an answer given as a customer is
+    # attached to every record that the customer had at that moment, so that it follows each of them through merges and
+    # splits.
+    sa.Column("decision_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("record_id", sa.String(500), nullable=False),
+    # The customer that was named or found; tells why records share an answer. Null when one record was named.
+    sa.Column("customer_id", sa.String(100)),
+    sa.Column("purpose", sa.String(100), nullable=False),
+    sa.Column("channel", sa.String(100), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("legal_basis", sa.String(50), nullable=False),
+    # How the answer reached us: phone, letter, store.
+    sa.Column("method", sa.String(100), nullable=False),
+    sa.Column("reason", sa.Text),
+    # When the person answered; entered at decided_at.
+    sa.Column("occurred_at", sa.DateTime, nullable=False),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.CheckConstraint("status in ('granted', 'withdrawn')", name="consent_decision_status"),
+    sqlite_autoincrement=True,
+)
+
+restriction_decisions = sa.Table(
+    "restriction_decisions",
+    metadata,
+    # One row per record and purpose (or 'all') that was restricted (GDPR articles 18 and 21) or released.
+    sa.Column("decision_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("record_id", sa.String(500), nullable=False),
+    sa.Column("customer_id", sa.String(100)),
+    sa.Column("purpose", sa.String(100), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.CheckConstraint("status in ('restricted', 'lifted')", name="restriction_decision_status"),
+    sqlite_autoincrement=True,
+)
