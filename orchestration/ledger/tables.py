@@ -121,3 +121,81 @@ restriction_decisions = sa.Table(
     sa.CheckConstraint("status in ('restricted', 'lifted')", name="restriction_decision_status"),
     sqlite_autoincrement=True,
 )
+
+# One row per request of a person (erasure, access) or of retention. Its state follows from its steps.
+privacy_requests = sa.Table(
+    "privacy_requests",
+    metadata,
+    sa.Column("request_id", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("requested_at", sa.DateTime, nullable=False),
+    sa.Column("requested_by", sa.String(200), nullable=False),
+    sa.Column("people", sa.Integer, nullable=False),
+    # What the people were named by, as keyed hashes: enough to know them again when they are named again.
+    sa.Column("selectors", sa.JSON(none_as_null=True), nullable=False),
+)
+
+# One row per step of a request that was done; `details` has counts, never values.
+privacy_steps = sa.Table(
+    "privacy_steps",
+    metadata,
+    sa.Column("step_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("request_id", sa.String(40), sa.ForeignKey("privacy_requests.request_id"), nullable=False),
+    sa.Column("step", sa.String(40), nullable=False),
+    sa.Column("done_at", sa.DateTime, nullable=False),
+    sa.Column("details", sa.JSON(none_as_null=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# One row per erased person. The nonce keeps equal values of two people apart in `tombstone_fields`.
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("tombstone_id", sa.String(40), primary_key=True),
+    sa.Column("request_id", sa.String(40), nullable=False),
+    sa.Column("nonce", sa.String(32), nullable=False),
+    sa.Column("made_at", sa.DateTime, nullable=False),
+    # Says which key the hashes were made with, and nothing of it.
+    sa.Column("key_check", sa.String(16), nullable=False),
+)
+
+# Hashes by which a returning person may be found: identifiers and combinations of fields.
+tombstone_keys = sa.Table(
+    "tombstone_keys",
+    metadata,
+    sa.Column("tombstone_id", sa.String(40), nullable=False, index=True),
+    sa.Column("kind", sa.String(30), nullable=False),
+    sa.Column("hash", sa.String(32), nullable=False),
+)
+
+# Hashes by which a found row is judged, each person's under their own nonce.
+tombstone_fields = sa.Table(
+    "tombstone_fields",
+    metadata,
+    sa.Column("tombstone_id", sa.String(40), nullable=False, index=True),
+    sa.Column("field", sa.String(30), nullable=False),
+    sa.Column("hash", sa.String(32), nullable=False),
+)
+
+# One row per tombstone that no longer holds anybody back: the person has come back of their own will.
+tombstone_lifts = sa.Table(
+    "tombstone_lifts",
+    metadata,
+    sa.Column("tombstone_id", sa.String(40), primary_key=True),
+    sa.Column("lifted_at", sa.DateTime, nullable=False),
+    sa.Column("lifted_by", sa.String(200), nullable=False),
+)
+
+# How many rows of a landed file were held back and removed from it; `content_hash` is of the file as it then was.
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("suppression_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("table_name", sa.String(200), nullable=False),
+    sa.Column("load_date", sa.Date, nullable=False),
+    sa.Column("file", sa.String(1000), nullable=False),
+    sa.Column("content_hash", sa.String(64), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("suppressed_at", sa.DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)

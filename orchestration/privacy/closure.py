@@ -1,0 +1,426 @@
+"""The closure of a person: everything that is held of them, found from an e-mail address, a customer or a record.
+
+Belongs here: finding the customer through redirects, its records, the landed rows behind them, and the browsers that only
+they used. Access and erasure both start from this one function, so that what is shown is what is removed. Does not
+belong here: what is done with it, and the values by which leftovers are searched (see `traces`).
+
+Rules, in their order
+- A customer's records are those of `resolution.memberships`; earlier ids of the customer belong to it.
+- A landed row belongs to a person when it carries one of their record ids and none of another customer.
+- A browser (anonymous id) that no other customer was seen with belongs to the person, and so does what it did unnamed.
+- A row that made no record (it was quarantined) belongs to the person when it carries an e-mail address, phone or national
+  id that the person and no other customer has, or is a broken line with one of their ids or addresses in it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestration.privacy.errors import AmbiguousPersonError, Candidate, PrivacyError, UnknownPersonError
+from orchestration.privacy.links import (
+    Reader,
+    TableLinks,
+    email_form,
+    json_reader,
+    national_form,
+    phone_form,
+    raw_reader,
+    table_links,
+)
+from orchestration.privacy.relations import (
+    CLOSURE_TABLES,
+    CUSTOMERS,
+    EVENTS,
+    PLACES,
+    RECORDS,
+    VISITORS,
+    relation,
+    relations,
+)
+from orchestration.sources.contract import Contract
+from orchestration.sources.read import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMBERSHIPS = "resolution.memberships"
+STANDARD = "cleansing.standardised_records"
+_IDENTIFIERS = "erased_identifiers"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """One person as an officer names them."""
+
+    kind: Literal["email", "customer", "record"]
+    value: str
+
+    def __str__(self) -> str:
+        return {"email": "e-mail address", "customer": "customer", "record": "record"}[self.kind] + f" {self.value!r}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row landed."""
+
+    table: str
+    load_date: date
+    file: str
+    row: int
+
+
+@dataclass(frozen=True)
+class Person:
+    """What belongs to one person."""
+
+    number: int
+    customers: tuple[str, ...]
+    records: tuple[str, ...]
+    visitors: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What belongs to the people of a request."""
+
+    people: tuple[Person, ...]
+    events: tuple[tuple[str, int], ...] = field(default=())
+    """Keys of events, orders and tickets with the person's number: later gates know a row by its key alone."""
+
+    @property
+    def customers(self) -> set[str]:
+        """Ids of customers, earlier ones included."""
+        return {customer for person in self.people for customer in person.customers}
+
+    @property
+    def records(self) -> set[str]:
+        """Ids of records."""
+        return {record for person in self.people for record in person.records}
+
+    @property
+    def places(self) -> list[Place]:
+        """The landed rows of all."""
+        return [place for person in self.people for place in person.places]
+
+    def counts(self) -> dict[str, int]:
+        """Landed rows per table."""
+        return dict(sorted(Counter(place.table for place in self.places).items()))
+
+
+def find_closure(
+    con: "duckdb.DuckDBPyConnection", contracts: Sequence[Contract], selectors: Sequence[Selector]
+) -> Closure:
+    """Everything that belongs to the people named, and leave it in the temporary tables of `relations` too.
+
+    Raises:
+        UnknownPersonError: nothing is held under a selector.
+        AmbiguousPersonError: an e-mail address belongs to several customers.
+    """
+    _require_run(con)
+    links = table_links(contracts)
+    _make_tables(con)
+    con.execute(f"create or replace temp table {_IDENTIFIERS} (kind varchar, value varchar, person integer)")
+    bare: list[tuple[int, Selector]] = []
+    seen: dict[str, int] = {}
+    for selector in selectors:
+        customer = _customer_of(con, selector)
+        if customer is None:
+            bare.append((len(seen) + len(bare), selector))
+        elif customer not in seen:
+            seen[customer] = len(seen) + len(bare)
+    _fill(con, CUSTOMERS, list(seen.items()))
+    _add_records(con)
+    _add_earlier_ids(con)
+    _add_identifiers(con, bare)
+    _add_visitors(con)
+    _add_places(con, links)
+    for number, selector in bare:
+        if not con.execute(f"select count(*) from {PLACES} where person = ?", [number]).fetchall()[0][0]:
+            raise UnknownPersonError(_unknown(selector))
+    _add_events(con)
+    con.execute(f"drop table {_IDENTIFIERS}")
+    return _read(con, len(seen) + len(bare))
+
+
+def load_closure(con: "duckdb.DuckDBPyConnection", closure: Closure) -> None:
+    """Put a closure that was found before into the temporary tables."""
+    _make_tables(con)
+    for person in closure.people:
+        _fill(con, CUSTOMERS, [(value, person.number) for value in person.customers])
+        _fill(con, RECORDS, [(value, person.number) for value in person.records])
+        _fill(con, VISITORS, [(value, person.number) for value in person.visitors])
+    _fill(
+        con,
+        PLACES,
+        [(p.table, p.load_date, p.file, p.row, person.number) for person in closure.people for p in person.places],
+    )
+    _fill(con, EVENTS, list(closure.events))
+
+
+def _unknown(selector: Selector) -> str:
+    return (
+        f"nothing is held under the {selector}: no customer, no record and no row in quarantine. Check the spelling, or "
+        "name the person by --customer or --record; rows of days that have not run are not looked at."
+    )
+
+
+def _require_run(con: "duckdb.DuckDBPyConnection") -> None:
+    if relation(con, MEMBERSHIPS) is None or relation(con, STANDARD) is None:
+        raise PrivacyError("no day has been run in this data folder, so no person is known yet. Run `kindred run` first.")
+
+
+def _make_tables(con: "duckdb.DuckDBPyConnection") -> None:
+    for name, columns in CLOSURE_TABLES.items():
+        con.execute(f"create or replace temp table {name} ({columns})")
+
+
+def _fill(con: "duckdb.DuckDBPyConnection", table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert many small rows at once; Arrow rather than a statement for each."""
+    if not rows:
+        return
+    import pyarrow as pa
+
+    names = [item.split()[0] for item in CLOSURE_TABLES.get(table, "kind varchar, value varchar, person integer").split(", ")]
+    columns = list(zip(*rows, strict=True))
+    con.register("closure_rows", pa.table({name: list(values) for name, values in zip(names, columns, strict=True)}))
+    con.execute(f"insert into {table} by name select * from closure_rows")
+    con.unregister("closure_rows")
+
+
+def _customer_of(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str | None:
+    """The one living customer that the selector means; None when only rows without a customer may be meant."""
+    if selector.kind == "customer":
+        return _living(con, selector)
+    if selector.kind == "record":
+        condition, value = "record_id = ?", selector.value.strip()
+    else:
+        condition, value = f"record_id in (select record_id from {STANDARD} where email = ?)", _email(con, selector.value)
+    rows = con.execute(
+        f"""
+        select customer_id, count(*)
+        from {MEMBERSHIPS}
+        where customer_id in (select customer_id from {MEMBERSHIPS} where {condition})
+        group by customer_id
+        order by customer_id
+        """,
+        [value],
+    ).fetchall()
+    if len(rows) > 1:
+        raise AmbiguousPersonError(f"The {selector}", [_candidate(con, row[0], row[1]) for row in rows])
+    if not rows and selector.kind == "record":
+        raise UnknownPersonError(_unknown(selector))
+    return rows[0][0] if rows else None
+
+
+def _email(con: "duckdb.DuckDBPyConnection", text: str) -> str | None:
+    return con.execute(f"select {email_form('given')} from (select ?::varchar as given)", [text]).fetchall()[0][0]
+
+
+def _candidate(con: "duckdb.DuckDBPyConnection", customer: str, records: int) -> Candidate:
+    sources = con.execute(
+        f"select distinct split_part(record_id, ':', 1) from {MEMBERSHIPS} where customer_id = ? order by 1", [customer]
+    ).fetchall()
+    return Candidate(customer, records, tuple(source for (source,) in sources))
+
+
+def _living(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str:
+    customer = selector.value.strip()
+    if relation(con, "marts.customer_id_redirects") is not None:
+        rows = con.execute(
+            "select current_customer_id from marts.customer_id_redirects where customer_id = ?", [customer]
+        ).fetchall()
+        if rows and rows[0][0]:
+            customer = rows[0][0]
+    if not con.execute(f"select count(*) from {MEMBERSHIPS} where customer_id = ?", [customer]).fetchall()[0][0]:
+        raise UnknownPersonError(_unknown(selector))
+    return customer
+
+
+def _add_records(con: "duckdb.DuckDBPyConnection") -> None:
+    con.execute(
+        f"""
+        insert into {RECORDS}
+        select memberships.record_id, people.person
+        from {MEMBERSHIPS} as memberships
+        inner join {CUSTOMERS} as people using (customer_id)
+        """
+    )
+
+
+def _add_earlier_ids(con: "duckdb.DuckDBPyConnection") -> None:
+    if relation(con, "marts.customer_id_redirects") is not None:
+        con.execute(
+            f"""
+            insert into {CUSTOMERS}
+            select redirects.customer_id, people.person
+            from marts.customer_id_redirects as redirects
+            inner join {CUSTOMERS} as people on redirects.current_customer_id = people.customer_id
+            where redirects.customer_id not in (select customer_id from {CUSTOMERS})
+            """
+        )
+
+
+def _add_identifiers(con: "duckdb.DuckDBPyConnection", bare: Sequence[tuple[int, Selector]]) -> None:
+    """What only these people are known by."""
+    for kind, form in (("email", email_form), ("phone", phone_form), ("national_id", national_form)):
+        con.execute(
+            f"""
+            insert into {_IDENTIFIERS}
+            with held as (
+                select {form(kind)} as value, memberships.customer_id, memberships.record_id
+                from {STANDARD}
+                inner join {MEMBERSHIPS} as memberships using (record_id)
+            )
+            select '{kind}', held.value, min(mine.person)
+            from held
+            left join {RECORDS} as mine using (record_id)
+            where held.value is not null
+            group by held.value
+            having count(distinct held.customer_id) = 1 and count(mine.person) > 0
+            """
+        )
+    _fill(con, _IDENTIFIERS, [("email", _email(con, selector.value), number) for number, selector in bare])
+
+
+def _add_visitors(con: "duckdb.DuckDBPyConnection") -> None:
+    if relation(con, "integration.int_record_identifiers") is None:
+        return
+    con.execute(
+        f"""
+        insert into {VISITORS}
+        select identifiers.identifier, min(mine.person)
+        from integration.int_record_identifiers as identifiers
+        left join {MEMBERSHIPS} as memberships using (record_id)
+        left join {RECORDS} as mine using (record_id)
+        where identifiers.identifier_type = 'anonymous_id'
+        group by identifiers.identifier
+        having count(mine.person) > 0
+            and count(distinct memberships.customer_id) filter (where mine.person is null) = 0
+        """
+    )
+
+
+def _add_places(con: "duckdb.DuckDBPyConnection", links: Sequence[TableLinks]) -> None:
+    con.execute("create or replace temp table found_places as from erased_places limit 0")
+    present = {item.label for item in relations(con)}
+    for link in links:
+        if f"raw.{link.name}" in present:
+            _match(con, link, f"raw.{link.name}", "_load_date", "_file", "_row", raw_reader("arrived"), "true")
+        if f"quarantine.{link.name}" in present:
+            where = "arrived.file is not null"
+            reader = json_reader("arrived.record")
+            _match(con, link, f"quarantine.{link.name}", "load_date", "file", "row_number", reader, where)
+            _match_broken_lines(con, link)
+    con.execute(
+        f"""
+        insert into {PLACES}
+        select table_name, load_date, file, row_number, min(person) from found_places group by all order by all
+        """
+    )
+    con.execute("drop table found_places")
+
+
+def _match(
+    con: "duckdb.DuckDBPyConnection",
+    link: TableLinks,
+    table: str,
+    day: str,
+    file: str,
+    row: str,
+    read: Reader,
+    where: str,
+) -> None:
+    ids = link.record_ids(read)
+    others = f"select record_id from {MEMBERSHIPS} where customer_id not in (select customer_id from {CUSTOMERS})"
+    foreign = " or ".join(f"({value}) in ({others})" for value in ids) or "false"
+    resolved = " or ".join(f"({value}) in (select record_id from {MEMBERSHIPS})" for value in ids) or "false"
+    ways = [(value, f"select record_id as value, person from {RECORDS}", f"not coalesce({foreign}, false)") for value in ids]
+    ways += [
+        (value, f"select anonymous_id as value, person from {VISITORS}", f"not coalesce({foreign}, false)")
+        for value in link.visitors(read)
+    ]
+    ways += [
+        (
+            value,
+            f"select value, person from {_IDENTIFIERS} where kind = '{kind}'",
+            f"not coalesce({resolved}, false)",
+        )
+        for kind, value in link.identifiers(read)
+    ]
+    for value, people, condition in ways:
+        con.execute(
+            f"""
+            insert into found_places
+            select '{link.name}', arrived.{day}, arrived.{file}, arrived.{row}, people.person
+            from (select *, {value} as way from {table} as arrived where {where}) as arrived
+            inner join ({people}) as people on arrived.way = people.value
+            where {condition}
+            """
+        )
+
+
+def _match_broken_lines(con: "duckdb.DuckDBPyConnection", link: TableLinks) -> None:
+    """Lines that no reader understood: the person's when one of their ids or addresses stands in them."""
+    con.execute(
+        f"""
+        insert into found_places
+        with signs as (
+            select substr(record_id, length({literal(link.table.source)}) + 2) as sign, person
+            from {RECORDS}
+            where starts_with(record_id, {literal(link.table.source + ":")})
+            union
+            select value, person from {_IDENTIFIERS}
+        ),
+        lines as (
+            select load_date, file, row_number, lower(record ->> 'line') as line
+            from quarantine.{link.name}
+            where (record ->> 'line') is not null and file is not null
+        )
+        select '{link.name}', lines.load_date, lines.file, lines.row_number, signs.person
+        from lines
+        inner join signs on length(signs.sign) >= 6 and contains(lines.line, lower(signs.sign))
+        """
+    )
+
+
+def _add_events(con: "duckdb.DuckDBPyConnection") -> None:
+    keys = {
+        "integration.int_customer_events": "event_id",
+        "integration.int_orders": "order_id",
+        "integration.int_support_tickets": "ticket_id",
+        "integration.int_consent_events": "consent_event_id",
+    }
+    for table, key in keys.items():
+        found = relation(con, table)
+        condition = found.condition("held") if found else None
+        if condition:
+            con.execute(f"insert into {EVENTS} select held.{key}, 0 from {table} as held where {condition}")
+
+
+def _read(con: "duckdb.DuckDBPyConnection", people: int) -> Closure:
+    def of(table: str, column: str) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for value, person in con.execute(f"select distinct {column}, person from {table} order by all").fetchall():
+            found.setdefault(person, []).append(value)
+        return found
+
+    customers, records, visitors = of(CUSTOMERS, "customer_id"), of(RECORDS, "record_id"), of(VISITORS, "anonymous_id")
+    places: dict[int, list[Place]] = {}
+    for table, day, file, row, person in con.execute(f"from {PLACES} order by all").fetchall():
+        places.setdefault(person, []).append(Place(table, day, file, row))
+    return Closure(
+        people=tuple(
+            Person(
+                number,
+                tuple(customers.get(number, ())),
+                tuple(records.get(number, ())),
+                tuple(visitors.get(number, ())),
+                tuple(places.get(number, ())),
+            )
+            for number in range(people)
+        ),
+        events=tuple(con.execute(f"select key, person from {EVENTS} order by all").fetchall()),
+    )

@@ -1,0 +1,197 @@
+"""Taking rows out of a landed file and leaving every other row as it was.
+
+Belongs here: rewriting CSV, JSON Lines and Parquet, plain or compressed, beside the file and swapping it in. Does not
+belong here: which rows (see `closure` and `suppression`), and reading rows (see `orchestration.sources.read`, whose
+numbering of rows this follows).
+
+Lines of text are copied byte for byte: dialect, encoding, byte order mark and line ends stay. Parquet keeps its schema,
+its compression and its row groups.
+"""
+
+import codecs
+import errno
+import gzip
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from orchestration.privacy.errors import ErasureError
+from orchestration.sources.compressed import is_compressed
+from orchestration.sources.servers import FileServer
+
+BESIDE = ".erasing"
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def written_beside(path: Path, server: FileServer, rows: Collection[int], broken: Collection[int] = ()) -> Path:
+    """Write the file without some rows to a hidden file beside it, and answer that file.
+
+    Args:
+        rows: 1-based numbers as `read_file` gives them (a header counts).
+        broken: numbers of lines whose quote is never closed: each is one line, whatever its quotes say.
+
+    Raises ErasureError when the disk is full or cannot be written; the file is then as before.
+    """
+    beside = path.with_name(f".{path.name}{BESIDE}")
+    try:
+        if server.format == "parquet":
+            _write_parquet(path, beside, set(rows))
+        else:
+            _write_text(path, beside, server, set(rows), set(broken))
+        shutil.copymode(path, beside)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise disk_error(error, path.name) from error
+        raise
+    return beside
+
+
+def disk_error(error: OSError, what: str) -> ErasureError:
+    """The message for a disk that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ErasureError(
+            f"the disk is full: {what} could not be rewritten and is as before. The request stays open and nothing is "
+            "certified. Make room (a rewrite needs as much again as the largest file) and run "
+            "`kindred erase --resume`."
+        )
+    return ErasureError(
+        f"{what} could not be rewritten ({error.strerror or error}). The request stays open and nothing is certified. "
+        "Mend that and run `kindred erase --resume`."
+    )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[IO[bytes]]:
+    if not is_compressed(path):
+        with path.open("rb") as plain:
+            yield plain
+    elif path.suffix.lower() == ".gz":
+        with gzip.open(path, "rb") as packed:
+            yield packed  # type: ignore[misc]
+    else:
+        import io
+
+        import pyarrow as pa
+
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            yield io.BytesIO(stream.read())
+
+
+@contextmanager
+def _writing(path: Path, like: Path) -> Iterator[Any]:
+    if not is_compressed(like):
+        with path.open("wb") as plain:
+            yield plain
+    elif like.suffix.lower() == ".gz":
+        with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
+            yield packed
+    else:
+        import pyarrow as pa
+
+        with pa.output_stream(str(path), compression="zstd") as stream:
+            yield stream
+
+
+def _write_text(path: Path, beside: Path, server: FileServer, rows: set[int], broken: set[int]) -> None:
+    with _reading(path) as source, _writing(beside, path) as target:
+        lines: Iterator[bytes] = iter(source)
+        encode = None
+        if _is_wide(server.encoding):
+            text, encode = _wide_lines(source.read(), server.encoding)
+            lines = iter(text)
+        records = _csv_records(lines, server, broken) if server.format == "csv" else enumerate(lines, 1)
+        for number, record in records:
+            if number not in rows:
+                target.write(encode(record) if encode else record)
+
+
+def _is_wide(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+
+
+def _wide_lines(content: bytes, encoding: str) -> tuple[list[bytes], Any]:
+    """Lines of a two- or four-byte encoding as UTF-8, and how to write them back."""
+    name = codecs.lookup(encoding).name
+    if name == "utf-16":
+        name = "utf-16-be" if content.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
+    elif name == "utf-32":
+        name = "utf-32-be" if content.startswith(codecs.BOM_UTF32_BE) else "utf-32-le"
+    text = content.decode(name)
+    return [line.encode() for line in text.splitlines(keepends=True)], lambda line: line.decode().encode(name)
+
+
+def _csv_records(lines: Iterator[bytes], server: FileServer, broken: set[int]) -> Iterator[tuple[int, bytes]]:
+    """The file's records with their numbers; blank lines go with 0, because no reader counts them."""
+    number, parts, inside = 0, [], False
+    quote = server.quote.encode()
+    for line in lines:
+        if not parts:
+            if not line.strip(b"\r\n"):
+                yield 0, line
+                continue
+            number += 1
+            start = line[len(codecs.BOM_UTF8) :] if number == 1 and line.startswith(codecs.BOM_UTF8) else line
+            inside = quote in line and number not in broken and _ends_inside(start, False, server)
+        else:
+            inside = _ends_inside(line, True, server)
+        parts.append(line)
+        if not inside:
+            yield number, b"".join(parts)
+            parts = []
+    if parts:
+        yield number, b"".join(parts)
+
+
+def _ends_inside(line: bytes, inside: bool, server: FileServer) -> bool:
+    """Whether the line ends within quotes, given whether it begins there."""
+    delimiter, quote, escape = (text.encode() for text in (server.delimiter, server.quote, server.escape))
+    place, at_start = 0, not inside
+    while place < len(line):
+        if inside:
+            found = line.find(quote, place)
+            if found < 0:
+                return True
+            if escape == quote and line[found + len(quote) :].startswith(quote):
+                place = found + 2 * len(quote)
+            elif escape and escape != quote and line[place:found].endswith(escape):
+                place = found + len(quote)
+            else:
+                inside, place = False, found + len(quote)
+        elif at_start and line[place:].startswith(quote):
+            inside, at_start, place = True, False, place + len(quote)
+        else:
+            found = line.find(delimiter, place)
+            if found < 0:
+                return False
+            place, at_start = found + len(delimiter), True
+    return inside
+
+
+def _write_parquet(path: Path, beside: Path, rows: set[int]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as source:
+        metadata = source.metadata
+        codec = metadata.row_group(0).column(0).compression if metadata.num_row_groups else "SNAPPY"
+        schema = source.schema_arrow
+        with pq.ParquetWriter(beside, schema, compression=codec if codec != "UNCOMPRESSED" else "NONE") as writer:
+            first = 1
+            for group in range(metadata.num_row_groups):
+                table = source.read_row_group(group)
+                kept = [number not in rows for number in range(first, first + table.num_rows)]
+                first += table.num_rows
+                left = table.filter(pa.array(kept, pa.bool_()))
+                # A dictionary would keep the values of rows that are gone.
+                for place, column in enumerate(left.schema):
+                    if pa.types.is_dictionary(column.type):
+                        plain = left.column(place).cast(column.type.value_type)
+                        left = left.set_column(place, column, plain.dictionary_encode().cast(column.type))
+                if left.num_rows or group == metadata.num_row_groups - 1:
+                    writer.write_table(left)

@@ -1,0 +1,139 @@
+"""Which rows of a table are a person's, told by the table's columns: no list of tables that could be forgotten.
+
+Belongs here: walking the warehouse, the condition under which a row belongs to a closure, and what counts as an
+aggregate. Does not belong here: making the closure, or deleting.
+
+The convention: whatever holds something of a person carries `record_id` (or `record_id_l` and `record_id_r`),
+`customer_id` (or `other_customer_id`), or its place in a landed file (`_file`, `_row`, or `file`, `row_number`).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestration.sources.read import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+PERSON_SCHEMAS = frozenset({"raw", "quarantine", "integration", "cleansing", "resolution", "marts", "analysis"})
+_RECORD = ("record_id", "record_id_l", "record_id_r", "founding_record_id")
+_CUSTOMER = ("customer_id", "other_customer_id", "current_customer_id", "previous_customer_id")
+# A column that only says where a row stands: it moves when a row before it is removed from its file.
+PLACE_COLUMNS = frozenset({"_row", "row_number", "model_version"})
+
+RECORDS, CUSTOMERS, VISITORS, PLACES, EVENTS = (
+    "erased_records", "erased_customers", "erased_visitors", "erased_places", "erased_events",
+)  # fmt: skip
+CLOSURE_TABLES = {
+    RECORDS: "record_id varchar, person integer",
+    CUSTOMERS: "customer_id varchar, person integer",
+    VISITORS: "anonymous_id varchar, person integer",
+    PLACES: "table_name varchar, load_date date, file varchar, row_number bigint, person integer",
+    EVENTS: "key varchar, person integer",
+}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One table of the warehouse with its columns: name to type."""
+
+    schema: str
+    name: str
+    columns: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """As people write it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def sql(self) -> str:
+        """Quoted for a statement."""
+        return f"{quote(self.schema)}.{quote(self.name)}"
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that hold text or documents."""
+        return [name for name, kind in self.columns.items() if kind.startswith(("VARCHAR", "JSON", "STRUCT", "MAP"))]
+
+    def condition(self, alias: str) -> str | None:
+        """SQL, true for a row of the closure in the temporary tables; None when the table carries no person."""
+        parts = []
+        columns = self.columns
+        if self.schema == "raw" and {"_file", "_row"} <= set(columns):
+            return _at(alias, self.name, "_load_date", "_file", "_row")
+        if self.schema == "quarantine":
+            return f"({_at(alias, self.name, 'load_date', 'file', 'row_number')} or {_quarantined(alias)})"
+        if {"table_name", "file", "row_number"} <= set(columns):
+            return (
+                f"exists (select 1 from {PLACES} as p where 'raw.' || p.table_name = {alias}.table_name "
+                f"and p.load_date = {alias}.load_date and p.file = {alias}.file and p.row_number = {alias}.row_number)"
+            )
+        parts += [f"{alias}.{c} in (select record_id from {RECORDS})" for c in _RECORD if c in columns]
+        parts += [f"{alias}.{c} in (select customer_id from {CUSTOMERS})" for c in _CUSTOMER if c in columns]
+        if "anonymous_id" in columns:
+            nobody = f" and {alias}.record_id is null" if "record_id" in columns else ""
+            parts.append(f"({alias}.anonymous_id in (select anonymous_id from {VISITORS}){nobody})")
+        return f"coalesce({' or '.join(parts)}, false)" if parts else None
+
+    def person(self, alias: str) -> str:
+        """SQL of the person's number whose row it is."""
+        columns = self.columns
+        tries = []
+        if self.schema == "raw" or self.schema == "quarantine":
+            file, row, day = (
+                ("_file", "_row", "_load_date") if self.schema == "raw" else ("file", "row_number", "load_date")
+            )
+            tries.append(
+                f"(select min(p.person) from {PLACES} as p where p.table_name = '{self.name}' and p.file = {alias}.{file} "
+                f"and p.row_number = {alias}.{row} and p.load_date = {alias}.{day})"
+            )
+        for names, table, key in ((_RECORD, RECORDS, "record_id"), (_CUSTOMER, CUSTOMERS, "customer_id")):
+            tries += [
+                f"(select min(p.person) from {table} as p where p.{key} = {alias}.{c})" for c in names if c in columns
+            ]
+        return f"coalesce({', '.join(tries)})" if tries else "null"
+
+
+def _at(alias: str, table: str, day: str, file: str, row: str) -> str:
+    return (
+        f"coalesce(({alias}.{day}, {alias}.{file}, {alias}.{row}) in "
+        f"(select (load_date, file, row_number) from {PLACES} where table_name = '{table}'), false)"
+    )
+
+
+def _quarantined(alias: str) -> str:
+    """A row that a later gate held back: known by its key or by the ids in its record."""
+    ids = {"record_id": RECORDS, "record_id_l": RECORDS, "record_id_r": RECORDS, "customer_id": CUSTOMERS}
+    parts = [
+        f"({alias}.record ->> '{name}') in (select {'record_id' if table is RECORDS else 'customer_id'} from {table})"
+        for name, table in ids.items()
+    ]
+    parts += [
+        f"{alias}.row_key in (select record_id from {RECORDS})",
+        f"{alias}.row_key in (select customer_id from {CUSTOMERS})",
+        f"{alias}.row_key in (select key from {EVENTS})",
+    ]
+    return f"({alias}.file is null and coalesce({' or '.join(parts)}, false))"
+
+
+def relations(con: "duckdb.DuckDBPyConnection") -> list[Relation]:
+    """Every table of the warehouse, by name."""
+    rows = con.execute(
+        """
+        select tables.schema_name, tables.table_name, columns.column_name, columns.data_type
+        from duckdb_tables() as tables
+        inner join duckdb_columns() as columns using (database_name, schema_name, table_name)
+        where tables.database_name = current_database() and not tables.temporary
+        order by tables.schema_name, tables.table_name, columns.column_index
+        """
+    ).fetchall()
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for schema, name, column, kind in rows:
+        found.setdefault((schema, name), {})[column] = kind
+    return [Relation(schema, name, columns) for (schema, name), columns in found.items()]
+
+
+def relation(con: "duckdb.DuckDBPyConnection", label: str) -> Relation | None:
+    """One table, or None when it is not there."""
+    return next((found for found in relations(con) if found.label == label), None)
