@@ -4,11 +4,12 @@ Belongs here: what an operator may set, and where files lie. Does not belong her
 those files.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -25,10 +26,14 @@ class Settings(BaseSettings):
     data: Path = PROJECT_ROOT / "data"
     contracts: Path = PROJECT_ROOT / "data" / "contracts"
     ledger_url: str | None = None
-    secret: str | None = None
+    secret: str | None = Field(default=None, repr=False)
     role: str | None = None
     roles_file: Path | None = None
-    encryption_key: str | None = None
+    encryption_key: str | None = Field(default=None, repr=False)
+    encryption_key_command: str | None = Field(default=None, repr=False)
+    encrypt_working_files: bool = False
+    token_period: str = "never"
+    k_anonymity: int = Field(default=5, ge=2)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_remote: str | None = None
     memory_limit: str | None = None
@@ -42,6 +47,16 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
 
+    @field_validator("token_period")
+    @classmethod
+    def _known_period(cls, period: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", period):
+            raise ValueError(
+                "KINDRED_TOKEN_PERIOD is never, year, month or a label of lower case letters, digits and _.- of at most "
+                "40 characters"
+            )
+        return period
+
     @cached_property
     def landing(self) -> Path:
         """Files as they arrived: `<source>/<YYYY-MM-DD>/*`."""
@@ -54,8 +69,13 @@ class Settings(BaseSettings):
 
     @cached_property
     def published(self) -> Path:
-        """What analysts open: `analytics.duckdb`, `report.html`."""
+        """What people open: `analytics.duckdb`, `public.duckdb`, `customers.duckdb`, `report.html`."""
         return self.data / "published"
+
+    @cached_property
+    def customers_file(self) -> Path:
+        """The full marts, encrypted at rest."""
+        return self.published / "customers.duckdb"
 
     @cached_property
     def models(self) -> Path:

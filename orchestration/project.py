@@ -8,12 +8,14 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from orchestration.config import Settings, load_settings
+from orchestration.duckdb_files import forget_key, use_key
+from orchestration.privacy.encryption import load_encryption_key, load_key_of_working_files
 from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
 from orchestration.warehouse import WarehouseLockedError, connect, kept_open
@@ -40,6 +42,14 @@ class Project:
     """Settings with what follows from them."""
 
     settings: Settings
+
+    def __post_init__(self) -> None:
+        """Tell this process which files have a key; the key itself is asked for when one of them is opened."""
+        use_key(self.settings.customers_file, partial(load_encryption_key, self.settings))
+        if self.settings.encrypt_working_files:
+            use_key(self.settings.warehouse, partial(load_key_of_working_files, self.settings))
+        else:
+            forget_key(self.settings.warehouse)
 
     @cached_property
     def contracts(self) -> tuple[Contract, ...]:

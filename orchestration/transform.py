@@ -145,6 +145,7 @@ class Transform:
         return [
             "--quiet", "--log-level", "none", "--log-level-file", "info", "--no-use-colors",
             "--project-dir", project, "--profiles-dir", project,
+            "--target", "duckdb_encrypted" if self.settings.encrypt_working_files else "duckdb",
             "--vars", json.dumps(dbt_vars(self.contracts)),
         ]  # fmt: skip
 

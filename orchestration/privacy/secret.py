@@ -5,14 +5,11 @@ belong here: what the keys are used for (`pseudonyms.py`).
 """
 
 import logging
-import os
-import secrets
-import stat
 from pathlib import Path
-from tempfile import mkstemp
 
 from orchestration.config import Settings
 from orchestration.errors import KindredError
+from orchestration.privacy.keyfile import make_once, open_to_others
 
 MINIMUM_LENGTH = 16
 """Bytes that a secret needs at least. A generated one has 32 random bytes, written as 64 hexadecimal digits."""
@@ -50,35 +47,23 @@ def load_secret(settings: Settings) -> bytes:
 
 
 def _generate(path: Path) -> None:
-    """Create the key file whole or not at all; when two processes race, the first one's secret is kept by both."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = mkstemp(prefix=".kindred-key-", dir=path.parent)  # mkstemp creates with mode 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except FileExistsError:
-        return
+        made = make_once(path)
     except OSError as error:
         raise SecretError(
             f"No secret could be kept in {path} ({error.strerror}). Make the folder writable, or set KINDRED_SECRET."
         ) from error
-    logger.warning(
-        "A new secret for tokens was generated and kept in %s. In production set KINDRED_SECRET from a secret store "
-        "instead, and keep a copy: without it published tokens change and erased people cannot be recognised.",
-        path,
-    )
+    if made:
+        logger.warning(
+            "A new secret for tokens was generated and kept in %s. In production set KINDRED_SECRET from a secret store "
+            "instead, and keep a copy: without it published tokens change and erased people cannot be recognised.",
+            path,
+        )
 
 
 def _read(path: Path) -> bytes:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if os.name == "posix" and mode & 0o077:
+        if mode := open_to_others(path):
             raise SecretError(
                 f"The secret in {path} can be read by other users (mode {mode:04o}). "
                 f"Run `chmod 600 {path}`, or set KINDRED_SECRET and delete the file."
