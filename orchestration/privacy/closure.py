@@ -40,7 +40,7 @@ from orchestration.privacy.relations import (
     relations,
 )
 from orchestration.sources.contract import Contract
-from orchestration.sources.read import literal
+from orchestration.sources.names import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from orchestration.sources.contract import Contract, Table
-from orchestration.sources.read import quote
+from orchestration.sources.names import quote
 from orchestration.standardise.email import normalised_email
 
 # What staging puts before an id of web visitors to tell accounts (u-) from browsers (a-); see stg_web__customer_records.

@@ -10,7 +10,7 @@ The convention: whatever holds something of a person carries `record_id` (or `re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.sources.read import quote
+from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
     import duckdb

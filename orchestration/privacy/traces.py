@@ -1,0 +1,118 @@
+"""A person's distinctive values: what a search for leftovers looks for.
+
+Belongs here: gathering the values of a closure, leaving out what other people have too, and finding values in bytes and
+text. Does not belong here: where to look (see `scan` and `text_stores`).
+
+A value is distinctive when no row of anybody else has it and when it is long enough not to be met by chance. A given name
+that others share cannot be searched for, and needs no search: it says nothing without the rows that are gone.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestration.privacy.links import is_distinctive
+from orchestration.privacy.relations import RECORDS, Relation, relations
+from orchestration.sources.names import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+ERASED = "[erased]"
+_VALUES = "erased_values"
+_SEARCHED_SCHEMAS = ("raw", "quarantine", "cleansing", "marts", "integration")
+_TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
+_RUN = re.compile(rb"[A-Za-z0-9\x80-\xff]{3,}")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Texts to search for; `shared` is how many values were left out because others have them too."""
+
+    values: frozenset[str]
+    shared: int = 0
+    _anchors: dict[bytes, list[bytes]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def anchors(self) -> dict[bytes, list[bytes]]:
+        """The longest run of letters and digits of each way to write a value, with those ways."""
+        found: dict[bytes, list[bytes]] = {}
+        for value in self.values:
+            for written in spellings(value):
+                runs = _RUN.findall(written)
+                if runs:
+                    found.setdefault(max(runs, key=len), []).append(written)
+        return found
+
+    def found_in(self, content: bytes) -> set[bytes]:
+        """The spellings that stand in the bytes, as whole words."""
+        hits = self.anchors.keys() & set(_RUN.findall(content))
+        return {written for anchor in hits for written in self.anchors[anchor] if written in content}
+
+    def redact(self, content: bytes) -> tuple[bytes, int]:
+        """The bytes with every value replaced, and how many places were."""
+        places = 0
+        for written in sorted(self.found_in(content), key=lambda text: (-len(text), text)):
+            places += content.count(written)
+            content = content.replace(written, ERASED.encode())
+        return content, places
+
+
+def spellings(value: str) -> set[bytes]:
+    """How a text stands in UTF-8 files: as it is, in JSON (once and twice escaped) and in HTML."""
+    once = json.dumps(value)[1:-1]
+    twice = json.dumps(once)[1:-1]
+    plain = json.dumps(value, ensure_ascii=False)[1:-1]
+    return {text.encode() for text in (value, once, twice, plain, html.escape(value), html.escape(value, quote=False))}
+
+
+def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) -> Traces:
+    """The values of the closure in the temporary tables. Other temporary tables than `erased_values` stay."""
+    con.execute(f"create or replace temp table {_VALUES} (value varchar)")
+    searched = [item for item in relations(con) if item.schema in _SEARCHED_SCHEMAS and item.condition("held")]
+    for item in searched:
+        for values in _texts(item, of_person=True):
+            con.execute(f"insert into {_VALUES} select distinct value from ({values}) where length(value) >= 6")
+    con.execute(f"insert into {_VALUES} select record_id from {RECORDS}")
+    con.execute(f"insert into {_VALUES} select substr(record_id, strpos(record_id, ':') + 1) from {RECORDS}")
+    con.execute(f"create or replace temp table {_VALUES} as select distinct value from {_VALUES}")
+    before = _count(con)
+    for item in searched:
+        if item.schema in ("raw", "quarantine", "cleansing") or item.label == "marts.dim_customer":
+            for values in _texts(item, of_person=False):
+                con.execute(
+                    f"delete from {_VALUES} where value in (select value from ({values}) semi join {_VALUES} using (value))"
+                )
+    shared = before - _count(con)
+    rows = con.execute(f"select value from {_VALUES} order by value").fetchall()
+    con.execute(f"drop table {_VALUES}")
+    values = {value for (value,) in rows if is_distinctive(value)} | {text for text in extra if is_distinctive(text)}
+    return Traces(frozenset(values), shared)
+
+
+def _count(con: "duckdb.DuckDBPyConnection") -> int:
+    return con.execute(f"select count(*) from {_VALUES}").fetchall()[0][0]
+
+
+def _texts(item: Relation, *, of_person: bool) -> Iterator[str]:
+    """SQL of the texts in the rows of the person, or of everybody else; a document gives the texts within it."""
+    condition = item.condition("held")
+    where = condition if of_person else f"not ({condition})"
+    plain, documents = [], []
+    for name in item.texts:
+        # Dagster's and the loader's own words are nobody's.
+        if name in ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name"):
+            continue
+        (documents if item.columns[name].startswith("JSON") else plain).append(f"held.{quote(name)}")
+    if plain:
+        listed = ", ".join(f"{name}::varchar" for name in plain)
+        yield f"select unnest([{listed}]) as value from {item.sql} as held where {where}"
+    for name in documents:
+        yield (
+            f"select unnest(regexp_extract_all({name}::varchar, '{_TEXT_IN_JSON}', 1)) as value "
+            f"from {item.sql} as held where {where}"
+        )
