@@ -6,7 +6,7 @@ candidate pairs. What does not: comparing them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,19 @@ KEYS = "blocking_keys"
 ALL_PAIRS_LIMIT = 500_000
 
 
+# A block this large proposes no more pairs per record than one key may, whatever the table.
+_NEVER_TOO_LARGE = 25
+
+
 @dataclass(frozen=True)
 class Budget:
     """How many candidate pairs may be made: per record over all keys, and by one key.
 
     A pair that several keys propose counts once for each of them, so the pairs compared are
     about half of that. Large tables get less for each record: their time is what counts.
+    `growth` is how many times the budget the pinned block caps of a model may come to propose,
+    while a table grows, before they are tightened. Tables of up to `every_pair_up_to` pairs are
+    compared whole: no key can miss anything then.
     """
 
     pairs_per_record: float = 120.0
@@ -41,6 +48,8 @@ class Budget:
     pairs_at_least: int = 500_000
     large_table: int = 100_000
     pairs_per_record_when_large: float = 50.0
+    growth: float = 1.5
+    every_pair_up_to: int = ALL_PAIRS_LIMIT
 
     def total(self, records: int) -> int:
         """Pairs allowed over all keys."""
@@ -53,6 +62,10 @@ class Budget:
         """Pairs allowed for one key."""
         return max(self.pairs_at_least // 10, int(self.pairs_per_record_and_key * records))
 
+    def compares_every_pair(self, records: int) -> bool:
+        """Whether a table of this many (different) records is compared whole."""
+        return records * (records - 1) // 2 <= self.every_pair_up_to
+
 
 @dataclass(frozen=True)
 class KeyReport:
@@ -62,6 +75,20 @@ class KeyReport:
     pairs_counted: int
     pairs_kept: int
     largest_block_kept: int
+
+
+# How many blocks of each size a key has, by the key's number.
+Histogram = Mapping[int, Mapping[int, int]]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """How candidate pairs were made: whole, or by keys with caps, and the blocks there are."""
+
+    every_pair: bool
+    caps: tuple[int, ...]
+    histogram: Histogram
+    reports: Sequence[KeyReport]
 
 
 @cache
@@ -81,14 +108,51 @@ def choose_keys(con: duckdb.DuckDBPyConnection, extras: Sequence[str]) -> list[t
     return [key for key in keys if set(key) <= informative]
 
 
-def make_pairs(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], budget: Budget) -> list[KeyReport]:
-    """Create the table `candidate_pairs` (`l`, `r`, with l < r; each pair once).
+def pin_caps(
+    con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], budget: Budget
+) -> tuple[tuple[int, ...], Histogram]:
+    """The largest block of each key that fits the budget, to be pinned with a model; and the blocks.
 
-    Raises CandidateBudgetError when even the smallest blocks exceed the budget.
+    The blocks of a key are taken from the smallest up while they fit its share of the budget and
+    what the keys before it left. A key whose blocks all fit is capped only where a larger block
+    would be too much for any table. Caps are sizes, not shares: a table that grows does not
+    move them, so that yesterday's pairs stay pairs; `live_caps` bounds what that may come to.
+
+    Raises CandidateBudgetError when not one key fits.
     """
     records = scalar_int(con, f"select count(*) from {FEATURES}")
-    everything = records * (records - 1) // 2
-    if everything <= ALL_PAIRS_LIMIT:
+    write_keys(con, keys)
+    histogram = count_blocks(con)
+    caps, _ = _fit(keys, histogram, [None] * len(keys), budget, records, 1.0)
+    return caps, histogram
+
+
+def live_caps(
+    keys: Sequence[tuple[str, ...]], pinned: Sequence[int], histogram: Histogram, budget: Budget, records: int
+) -> tuple[tuple[int, ...], list[KeyReport]]:
+    """The caps in force for these records: the pinned ones, tightened when the table outgrew them.
+
+    A function of the records there are, never of the order in which they came. Raises
+    CandidateBudgetError when not one key fits.
+    """
+    return _fit(keys, histogram, list(pinned), budget, records, budget.growth)
+
+
+def make_pairs(
+    con: duckdb.DuckDBPyConnection,
+    keys: Sequence[tuple[str, ...]],
+    pinned: Sequence[int],
+    budget: Budget,
+    *,
+    counted: Histogram | None = None,
+) -> Proposal:
+    """Create the table `candidate_pairs` (`l`, `r`, with l < r; each pair once).
+
+    Counts before it makes, unless `pin_caps` just `counted` the same records. Raises
+    CandidateBudgetError when even the smallest blocks exceed the budget.
+    """
+    records = scalar_int(con, f"select count(*) from {FEATURES}")
+    if budget.compares_every_pair(records):
         con.execute(
             f"""
             create or replace table {PAIRS} as
@@ -96,9 +160,24 @@ def make_pairs(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], 
             from {FEATURES} as l inner join {FEATURES} as r on l.rid < r.rid
             """
         )
-        return [KeyReport(("every pair",), everything, everything, records)]
-    _write_keys(con, keys)
-    reports = _tighten(con, keys, budget, records)
+        everything = records * (records - 1) // 2
+        return Proposal(True, tuple(pinned), {}, [KeyReport(("every pair",), everything, everything, records)])
+    if counted is None:
+        write_keys(con, keys)
+    histogram = count_blocks(con) if counted is None else counted
+    caps, reports = live_caps(keys, pinned, histogram, budget, records)
+    _write_caps(con, caps)
+    con.execute(
+        f"""
+        create or replace table {KEYS} as
+        with sized as (select number, key, count(*) as size from {KEYS} group by all having count(*) > 1),
+        live as (
+            select sized.key from sized inner join block_caps as caps
+                on sized.number = caps.number and sized.size <= caps.cap
+        )
+        select key, rid from {KEYS} semi join live using (key)
+        """
+    )
     con.execute(
         f"""
         create or replace table {PAIRS} as
@@ -108,65 +187,91 @@ def make_pairs(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], 
         """
     )
     con.execute(f"drop table {KEYS}")
-    return reports
+    con.execute("drop table block_caps")
+    return Proposal(False, caps, histogram, reports)
 
 
-def _write_keys(con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]]) -> None:
-    """One row per record and key that it fills; the key's number is hashed into its value."""
-    con.execute(f"create or replace table {KEYS} (number utinyint, key ubigint, rid integer)")
+def _write_caps(con: duckdb.DuckDBPyConnection, caps: Sequence[int]) -> None:
+    con.execute("create or replace table block_caps (number utinyint, cap integer)")
+    if caps:
+        con.executemany("insert into block_caps values (?, ?)", list(enumerate(caps)))
+
+
+def key_sql(number: int, key: Sequence[str], alias: str = "") -> tuple[str, str]:
+    """SQL over features: a record's value of a key (the key's number is hashed into it), and whether it has one."""
+    columns = [(f"{alias}." if alias else "") + quoted(column) for column in key]
+    return f"hash({number}, {', '.join(columns)})", " and ".join(f"{column} is not null" for column in columns)
+
+
+def write_keys(
+    con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], *, of: str = FEATURES, into: str = KEYS
+) -> None:
+    """Create a table (`number`, `key`, `rid`) with one row per record and key that it fills."""
+    con.execute(f"create or replace table {into} (number utinyint, key ubigint, rid integer)")
     for number, key in enumerate(keys):
-        filled = " and ".join(f"{quoted(column)} is not null" for column in key)
-        hashed = ", ".join(quoted(column) for column in key)
-        con.execute(
-            f"""
-            insert into {KEYS}
-            select {number}, hash({number}, {hashed}), rid from {FEATURES} where {filled}
-            """
-        )
+        value, filled = key_sql(number, key)
+        con.execute(f"insert into {into} select {number}, {value}, rid from {of} where {filled}")
 
 
-def _tighten(
-    con: duckdb.DuckDBPyConnection,
+def count_blocks(con: duckdb.DuckDBPyConnection, table: str = KEYS) -> dict[int, dict[int, int]]:
+    """How many blocks of each size above one every key has."""
+    rows = con.execute(
+        f"""
+        with blocks as (select number, key, count(*) as size from {table} group by all having count(*) > 1)
+        select number, size, count(*) as blocks from blocks group by all order by all
+        """
+    ).fetchall()
+    histogram: dict[int, dict[int, int]] = {}
+    for number, size, blocks in rows:
+        histogram.setdefault(int(number), {})[int(size)] = int(blocks)
+    return histogram
+
+
+def _fit(
     keys: Sequence[tuple[str, ...]],
+    histogram: Histogram,
+    bounds: Sequence[int | None],
     budget: Budget,
     records: int,
-) -> list[KeyReport]:
-    """Drop the blocks that are too large for a key's share, then report."""
-    con.execute(
-        f"""
-        create or replace table block_sizes as
-        with blocks as (select number, key, count(*) as size from {KEYS} group by all)
-        select number, size, count(*) * (size * (size - 1) // 2) as pairs
-        from blocks where size > 1 group by number, size
-        """
-    )
-    sizes = con.execute("select number, size, pairs from block_sizes order by 1, 2").fetchall()
-    con.execute("drop table block_sizes")
+    growth: float,
+) -> tuple[tuple[int, ...], list[KeyReport]]:
+    """The caps under which the blocks fit `growth` times the budget; `bounds` are caps already set."""
     reports = []
     caps = []
-    remaining = budget.total(records)
-    for number, key in enumerate(keys):
-        allowed = min(budget.per_key(records), remaining)
+    remaining = int(growth * budget.total(records))
+    for number, (key, bound) in enumerate(zip(keys, bounds, strict=True)):
+        allowed = min(int(growth * budget.per_key(records)), remaining)
         counted = kept = cap = 0
-        for of_key, size, pairs in sizes:
-            if of_key != number:
+        fits = True
+        for size, blocks in sorted(histogram.get(number, {}).items()):
+            pairs = blocks * (size * (size - 1) // 2)
+            counted += pairs
+            if bound is not None and size > bound:
                 continue
-            counted += int(pairs)
-            if counted <= allowed:
-                kept, cap = counted, int(size)
+            fits = fits and kept + pairs <= allowed
+            if fits:
+                kept, cap = kept + pairs, size
+        if fits:
+            cap = bound if bound is not None else max(cap, _NEVER_TOO_LARGE)
+        elif bound is not None:
+            cap = _rung(cap)
+            kept = sum(n * (s * (s - 1) // 2) for s, n in histogram[number].items() if s <= cap)
         remaining -= kept
-        caps.append((number, cap))
+        caps.append(cap)
         reports.append(KeyReport(tuple(key), counted, kept, cap))
     if sum(report.pairs_counted for report in reports) and not any(r.pairs_kept for r in reports):
         raise CandidateBudgetError(
-            f"no blocking key fits the budget of {budget.total(records):,} candidate pairs for "
+            f"no blocking key fits the budget of {int(growth * budget.total(records)):,} candidate pairs for "
             f"{records:,} records; the smallest key proposes "
             f"{min(r.pairs_counted for r in reports if r.pairs_counted):,}. Give records more "
             "telling columns, remove repeated rows, or raise the budget"
         )
-    con.executemany(
-        f"delete from {KEYS} where number = ? and key in ("
-        f"select key from {KEYS} where number = ? group by key having count(*) > ?)",
-        [(number, number, cap) for number, cap in caps],
-    )
-    return reports
+    return tuple(caps), reports
+
+
+def _rung(cap: int) -> int:
+    """A tightened cap, down to one of few sizes, so that it seldom changes from day to day."""
+    rung = 1
+    while int(rung * 1.5) + 1 <= cap:
+        rung = int(rung * 1.5) + 1
+    return rung if cap > 1 else 0

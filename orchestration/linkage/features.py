@@ -1,20 +1,18 @@
 """Matching features: the forms of a record's values that are compared and blocked on.
 
-What belongs here: deriving them in a private in-memory database, so that the warehouse that
-holds the records gets no helper tables. What does not: cleaning that people should see
-(orchestration.standardise), and deciding what agreement is worth.
+What belongs here: deriving them from standardised values. What does not: the private database
+that this happens in (workspace.py), cleaning that people should see (orchestration.standardise),
+and deciding what agreement is worth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestration.linkage.errors import LinkageError
 from orchestration.linkage.forms import MAX_LENGTH, family_forms, given_forms, street_forms
 from orchestration.linkage.organisations import organisation_forms
-from orchestration.linkage.sql import columns_of, quoted
+from orchestration.linkage.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,100 +24,16 @@ ATTRIBUTES = (
     "street", "unit", "city", "region", "postcode", "national_id",
     "full_name", "organisation", "birth_year", "birth_month", "birth_day", "age",
 )  # fmt: skip
+# Further columns that were found to identify a record (several codes joined by `|`), or to have
+# a handful of values, say so in their names.
 EXTRA_PREFIX = "extra_"
+IDENTIFIER_PREFIX = "extra_identifier__"
+CATEGORY_PREFIX = "extra_category__"
 
 FEATURES = "features"
 
 
-@dataclass(frozen=True)
-class FeatureTable:
-    """Matching features of records in a private database.
-
-    `con` holds the table `features`: `rid` (INTEGER, records in order of `record_id`, from 0)
-    and one column per feature; and `record_ids` (`rid`, `record_id`).
-    """
-
-    con: duckdb.DuckDBPyConnection
-    records: int
-    extras: tuple[str, ...]
-
-
-def build_features(source: duckdb.DuckDBPyConnection, records: str) -> FeatureTable:
-    """Derive the matching features of a table of standardised records.
-
-    Raises LinkageError when `record_id` is missing, null or not unique.
-    """
-    import duckdb
-
-    columns = columns_of(source, records)
-    if "record_id" not in columns:
-        raise LinkageError(f"{records}: column record_id is missing; every record needs one")
-    extras = tuple(sorted(name for name in columns if name.startswith(EXTRA_PREFIX)))
-    selected = ", ".join(
-        f"cast({quoted(name)} as varchar) as {quoted(name)}" if name in columns else f"null::varchar as {quoted(name)}"
-        for name in (*ATTRIBUTES, *extras)
-    )
-    arrow = source.execute(
-        f"select cast(record_id as varchar) as record_id, {selected} from {records}"
-    ).to_arrow_table()
-    con = duckdb.connect(":memory:")
-    _copy_limits(source, con)
-    con.register("arriving", arrow)
-    con.execute(
-        """
-        create table records as
-        select (row_number() over (order by record_id) - 1)::integer as rid, * from arriving
-        """
-    )
-    con.unregister("arriving")
-    _check_ids(con, records)
-    _fold_text(con, extras)
-    _derive(con, extras)
-    con.execute("create table record_ids as select rid, record_id from records")
-    con.execute("drop table records")
-    return FeatureTable(con=con, records=arrow.num_rows, extras=extras)
-
-
-def _copy_limits(source: duckdb.DuckDBPyConnection, con: duckdb.DuckDBPyConnection) -> None:
-    """The private database keeps to the threads and memory given to the warehouse."""
-    threads, memory = source.execute("select current_setting('threads'), current_setting('memory_limit')").fetchall()[0]
-    con.execute(f"set threads = {int(threads)}")
-    con.execute(f"set memory_limit = '{memory}'")
-    con.execute("set preserve_insertion_order = false")
-
-
-def _check_ids(con: duckdb.DuckDBPyConnection, records: str) -> None:
-    wrong = con.execute(
-        """
-        select record_id, count(*) as times from records
-        group by record_id having count(*) > 1 or record_id is null
-        order by record_id nulls first limit 1
-        """
-    ).fetchall()
-    if wrong:
-        value, times = wrong[0]
-        name = "a null" if value is None else f"the value {value!r}"
-        raise LinkageError(f"{records}: record_id has {name} in {times} row(s); ids must be unique and filled")
-
-
-def _fold_text(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
-    """Lower case and plain ASCII for every text; only distinct non-ASCII values see Python."""
-    from anyascii import anyascii
-
-    for column in (*ATTRIBUTES, *extras):
-        name = quoted(column)
-        con.execute(f"update records set {name} = nullif(trim(lower(left({name}, 200))), '')")
-        foreign = con.execute(
-            f"select distinct {name} from records where not regexp_full_match({name}, '[ -~]*')"
-        ).fetchall()
-        if foreign:
-            pairs = [(value, anyascii(value).lower().strip() or None) for (value,) in foreign]
-            _register_mapping(con, "folded", ("value", "plain"), pairs)
-            con.execute(f"update records set {name} = folded.plain from folded where {name} = folded.value")
-            con.execute("drop table folded")
-
-
-def _register_mapping(
+def register_mapping(
     con: duckdb.DuckDBPyConnection,
     table: str,
     names: tuple[str, ...],
@@ -143,10 +57,11 @@ def _map_column(
 ) -> None:
     values = con.execute(f"select distinct {column} from records where {column} is not null order by 1").fetchall()
     rows = [(value, *function(value)) for (value,) in values]
-    _register_mapping(con, table, ("value", *outputs), rows)
+    register_mapping(con, table, ("value", *outputs), rows)
 
 
-def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
+def derive_features(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
+    """Create the table `features` from `records` (`rid` and the attributes as plain lower-case text)."""
     _map_column(
         con,
         "given_name",
@@ -166,7 +81,11 @@ def _derive(con: duckdb.DuckDBPyConnection, extras: tuple[str, ...]) -> None:
     _map_column(con, "organisation", "organisation_map", names, organisation_forms)
     compact = "nullif(regexp_replace(r.{0}, '[^a-z0-9]', '', 'g'), '')".format
     words = "nullif(trim(regexp_replace(r.{0}, '[^a-z0-9]+', ' ', 'g')), '')".format
-    extra_columns = "".join(f", left({words(name)}, {MAX_LENGTH}) as {quoted(name)}" for name in extras)
+    codes = "nullif(trim(regexp_replace(r.{0}, '[^a-z0-9|]', '', 'g'), '|'), '')".format
+    extra_columns = "".join(
+        f", {codes(name) if name.startswith(IDENTIFIER_PREFIX) else f'left({words(name)}, {MAX_LENGTH})'} as {quoted(name)}"
+        for name in extras
+    )
     con.execute(
         f"""
         create table {FEATURES} as

@@ -7,6 +7,7 @@ placeholder values, which standardisation removes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,14 @@ _BIRTH_TOO_MANY_RECORDS = 50
 _BIRTH_TIMES_USUAL = 25
 
 IDENTICAL = "identical_records"
+EMPTIED = "emptied_values"
+# What is emptied with a hot value: the features that are made of it.
+EMPTIED_TOGETHER = {
+    "email": ("email", "email_local"),
+    "phone": ("phone",),
+    "national_id": ("national_id",),
+    "birth": ("birth", "birth_year", "birth_month", "birth_day"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,14 @@ class HotValue:
 
 
 def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
-    """Empty identifiers and birth dates that too many different people share."""
+    """Empty identifiers and birth dates that too many different people share.
+
+    The table `emptied_values` (`rid`, `mask`) remembers whose: `mask` has the bit of each of
+    `EMPTIED_TOGETHER` that was emptied.
+    """
     found: list[HotValue] = []
-    for feature, also in (("email", ("email_local",)), ("phone", ()), ("national_id", ())):
+    con.execute(f"create or replace table {EMPTIED} (rid integer, mask utinyint)")
+    for feature in ("email", "phone", "national_id"):
         rows = con.execute(
             f"""
             with holders as (
@@ -59,7 +73,7 @@ def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
             """
         ).fetchall()
         found += [HotValue(feature, str(value), int(records)) for value, records in rows]
-        _empty(con, feature, (feature, *also), [str(value) for value, _ in rows])
+        _empty(con, feature, [str(value) for value, _ in rows])
     rows = con.execute(
         f"""
         with dates as (
@@ -75,53 +89,72 @@ def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
         """
     ).fetchall()
     found += [HotValue("birth", str(value), int(records)) for value, records in rows]
-    parts = ("birth", "birth_year", "birth_month", "birth_day")
-    _empty(con, "birth", parts, [str(value) for value, _ in rows])
+    _empty(con, "birth", [str(value) for value, _ in rows])
     return tuple(found)
 
 
-def _empty(con: duckdb.DuckDBPyConnection, feature: str, columns: tuple[str, ...], values: list[str]) -> None:
+def _empty(con: duckdb.DuckDBPyConnection, feature: str, values: list[str]) -> None:
     if values:
-        emptied = ", ".join(f"{column} = null" for column in columns)
+        bit = 1 << list(EMPTIED_TOGETHER).index(feature)
+        con.execute(
+            f"insert into {EMPTIED} select rid, {bit} from {FEATURES} where {feature} in (select unnest(?))", [values]
+        )
+        emptied = ", ".join(f"{column} = null" for column in EMPTIED_TOGETHER[feature])
         con.execute(f"update {FEATURES} set {emptied} where {feature} in (select unnest(?))", [values])
+
+
+def content_sql(columns: Sequence[str]) -> tuple[str, str]:
+    """SQL: two hashes of what a record says, together too many for chance to make two alike."""
+    names = [quoted(name) for name in columns if name not in ("rid", "content", "content_too")]
+    return f"hash({', '.join(names)})", f"hash('again', {', '.join(reversed(names))})"
 
 
 def fold_identical(con: duckdb.DuckDBPyConnection) -> int:
     """Keep one record of each set that says exactly the same; returns how many were folded.
 
-    The table `identical_records` (`rid`, `representative`, `certain`) remembers the others.
-    `certain` ones say enough (a full name with a birth date, an e-mail or a national id) to be one
-    person delivered twice; other sets, such as a thousand times "John", are only as likely to be
-    one as any two records that agree so. The features gain `held` (how many records this one
-    stands for) and `copies` (the same, certain copies counting once).
+    The table `identical_records` (`rid`, `representative`, `certain`) remembers the others; the
+    first in the order of ids represents the set. `certain` ones say enough (a full name with a birth
+    date, an e-mail or a national id) to be one person delivered twice; other sets, such as a
+    thousand times "John", are only as likely to be one as any two records that agree so. The
+    features gain `content` and `content_too` (hashes of what the record says), `held` (how many
+    records this one stands for) and `copies` (the same, certain copies counting once).
     """
-    columns = ", ".join(quoted(name) for name in columns_of(con, FEATURES) if name != "rid")
+    content, content_too = content_sql(list(columns_of(con, FEATURES)))
     certain = (
         "given is not null and length(given) > 1 and family is not null "
         "and (birth is not null or email is not null or national_id is not null)"
     )
     con.execute(
         f"""
-        create or replace table folded_features as
-        select
-            *, {certain} as certain,
-            min(rid) over (partition by {columns}) as representative,
-            count(*) over (partition by {columns}) as held
+        create or replace table contents as
+        select rid, {content} as content, {content_too} as content_too, coalesce({certain}, false) as certain
         from {FEATURES}
         """
     )
     con.execute(
         f"""
         create or replace table {IDENTICAL} as
-        select rid, representative, certain from folded_features where rid != representative
+        with sets as (
+            select content, content_too, min(rid) as representative
+            from contents group by all having count(*) > 1
+        )
+        select contents.rid, sets.representative, contents.certain
+        from contents inner join sets using (content, content_too)
+        where contents.rid != sets.representative
         """
     )
     con.execute(
         f"""
         create or replace table {FEATURES} as
-        select * exclude (certain, representative), case when certain then 1 else held end as copies
-        from folded_features where rid = representative
+        with held as (select representative as rid, count(*) + 1 as held from {IDENTICAL} group by all)
+        select
+            f.*, contents.content, contents.content_too, coalesce(held.held, 1) as held,
+            case when contents.certain then 1 else coalesce(held.held, 1) end as copies
+        from {FEATURES} as f
+        inner join contents using (rid)
+        left join held using (rid)
+        where f.rid not in (select rid from {IDENTICAL})
         """
     )
-    con.execute("drop table folded_features")
+    con.execute("drop table contents")
     return int(con.execute(f"select count(*) from {IDENTICAL}").fetchall()[0][0])

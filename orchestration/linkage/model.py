@@ -23,7 +23,8 @@ from orchestration.linkage.mixture import Kind, Mixture
 MODEL_FILE = "model.json"
 SPLINK_FILE = "splink.json"
 REPORT_FILE = "report.json"
-_FORMAT = 1
+# 2: block caps are pinned in the model.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,15 @@ class LinkageModel:
     """A trained model: what is compared, what it is worth, and where the threshold lies.
 
     `threshold_weight` is the match weight (log2 of the odds) from which a pair counts as one
-    person; `keys` the blocking keys; `report` what training saw and expects.
+    person; `keys` the blocking keys and `caps` the largest block of each that is compared; `report`
+    what training saw and expects.
     """
 
     comparisons: tuple[Comparison, ...]
     classes: ValueClasses
     mixture: Mixture
     keys: tuple[tuple[str, ...], ...]
+    caps: tuple[int, ...]
     extras: tuple[str, ...]
     threshold_weight: float
     report: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +92,7 @@ class LinkageModel:
             "threshold_weight": self.threshold_weight,
             "extras": list(self.extras),
             "keys": [list(key) for key in self.keys],
+            "caps": list(self.caps),
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "value_classes": {
                 "classes": {name: dict(values) for name, values in self.classes.classes.items()},
@@ -111,7 +115,7 @@ class LinkageModel:
     @classmethod
     def _from_content(cls, content: dict[str, Any], report: dict[str, Any]) -> LinkageModel:
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']}")
+            raise ValueError(f"its format is {content['format']}, and {_FORMAT} is needed")
         comparisons = tuple(
             Comparison(
                 name=entry["name"],
@@ -139,6 +143,7 @@ class LinkageModel:
                 levels=np.array([k["levels"] for k in kinds]).reshape(len(kinds), sum(sizes)),
             ),
             keys=tuple(tuple(key) for key in content["keys"]),
+            caps=tuple(int(cap) for cap in content["caps"]),
             extras=tuple(content["extras"]),
             threshold_weight=content["threshold_weight"],
             report=report,

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestration.linkage.blocking import PAIRS, Budget, make_pairs
+from orchestration.linkage.blocking import PAIRS, Budget, Proposal, make_pairs
 from orchestration.linkage.comparisons import add_value_classes
 from orchestration.linkage.components import connected_components
-from orchestration.linkage.features import FEATURES, FeatureTable, build_features
+from orchestration.linkage.features import FEATURES
 from orchestration.linkage.hot import IDENTICAL, fold_identical, remove_hot_values
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.sql import columns_of, literal, quoted, scalar_int
+from orchestration.linkage.workspace import FeatureTable, build_features, workspace
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 PROBABILITY_FLOOR = 0.01
 # Splink's own weight knows nothing of kinds; pairs this far below zero never come back up.
 _FIRST_WEIGHT_FLOOR = -12.0
-_WEIGHED = "weighed_pairs"
+WEIGHED = "weighed_pairs"
+FOUND = "found_pairs"
+SCORED = "scored_edges"
 # The least weight of two records that say exactly the same and say enough to be one person.
 _CERTAIN_COPY = 8.0
 # The pairs of larger components are too many to complete, and clustering cuts them anyway.
@@ -48,84 +51,97 @@ def score(
     """Create the table `edges` of the pairs that may be one person.
 
     Columns: `record_id_l`, `record_id_r` (VARCHAR, l before r), `match_weight` (log2 of the odds),
-    `match_probability`, `model_version`, `identical` (BOOLEAN: the records say exactly the same), and
-    one `gamma_<comparison>` (TINYINT; -1 missing, 0 no
-    agreement, upwards) per comparison of the model. Pairs below `probability_floor` are left out,
-    except between records that other pairs connect: what speaks against a cluster belongs to its
-    explanation. Records that say exactly the same are joined to one of them instead of to each other.
+    `match_probability`, `model_version`, `identical` (BOOLEAN: the records say exactly the same),
+    `closing` (BOOLEAN: compared only because other pairs connect the two records), and one
+    `gamma_<comparison>` (TINYINT; -1 missing, 0 no agreement, upwards) per comparison of the model.
+    Pairs below `probability_floor` are left out, except between records that other pairs connect:
+    what speaks against a cluster belongs to its explanation. Records that say exactly the same are joined to one of them instead of to each other.
 
     Raises LinkageError for null or repeated ids, CandidateBudgetError past the pair budget.
     """
     with prepared(con, model, records) as features:
-        make_pairs(features.con, model.keys if model.comparisons else (), budget or Budget())
-        features.con.execute(f"insert into {PAIRS} select representative, rid from {IDENTICAL}")
-        weigh_pairs(features.con, model, probability_floor)
-        _close_components(features, model)
-        _deliver(con, features, model, edges)
+        score_prepared(features, model, budget or Budget(), probability_floor)
+        deliver(features.con, model, SCORED)
+        con.execute(f"create or replace table {edges} as select * from {features.database}.main.{SCORED}")
 
 
 @contextmanager
 def prepared(con: duckdb.DuckDBPyConnection, model: LinkageModel, records: str) -> Iterator[FeatureTable]:
     """The features of records as a model wants them, identical records folded."""
-    features = build_features(con, records)
-    try:
-        work = features.con
-        for missing in sorted(set(model.extras) - set(features.extras)):
-            work.execute(f"alter table {FEATURES} add column {quoted(missing)} varchar")
-        remove_hot_values(work)
-        add_value_classes(work, model.classes)
-        fold_identical(work)
+    with workspace(con) as work:
+        features = build_features(con, work, records)
+        prepare(features.con, model)
+        add_value_classes(features.con, model.classes)
         yield features
-    finally:
-        features.con.close()
 
 
-def _close_components(features: FeatureTable, model: LinkageModel) -> None:
-    """Weigh the pairs that blocking missed, or the floor dropped, inside components.
+def prepare(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """Bring the table `features` to what is compared: without hot values, identical records folded."""
+    present = columns_of(con, FEATURES)
+    for missing in sorted(set(model.extras) - set(present)):
+        con.execute(f"alter table {FEATURES} add column {quoted(missing)} varchar")
+    remove_hot_values(con)
+    fold_identical(con)
+
+
+def score_prepared(features: FeatureTable, model: LinkageModel, budget: Budget, floor: float) -> Proposal:
+    """Create `found_pairs`, `weighed_pairs` (of closed components) and `components` of prepared features."""
+    con = features.con
+    proposal = make_pairs(con, model.keys if model.comparisons else (), model.caps, budget)
+    con.execute(f"insert into {PAIRS} select representative, rid from {IDENTICAL}")
+    weigh_pairs(con, model, floor)
+    con.execute(f"alter table {WEIGHED} rename to {FOUND}")
+    con.execute("create table members as select rid from record_ids")
+    label_components(con, f"select l, r from {FOUND} where match_weight >= {model.threshold_weight}")
+    propose_closing_pairs(con)
+    weigh_pairs(con, model, probability_floor=None)
+    return proposal
+
+
+def label_components(con: duckdb.DuckDBPyConnection, strong: str) -> None:
+    """Create `components` (`rid`, `component`: the smallest rid) of the table `members` (`rid`).
+
+    `strong` is a query of the pairs (`l`, `r`) that connect them.
+    """
+    import pyarrow as pa
+
+    members = con.execute("select rid from members order by rid").to_arrow_table()["rid"].to_numpy().astype(np.int64)
+    pairs = con.execute(strong).to_arrow_table()
+    left, right = (np.searchsorted(members, pairs[side].to_numpy().astype(np.int64)) for side in "lr")
+    labels = connected_components(len(members), left, right)
+    con.register(
+        "components_arrow",
+        pa.table({"rid": members.astype(np.int32), "component": members[labels].astype(np.int32)}),
+    )
+    con.execute("create or replace table components as select * from components_arrow")
+    con.unregister("components_arrow")
+
+
+def propose_closing_pairs(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `candidate_pairs` of the pairs that blocking missed, or the floor dropped, inside `components`.
 
     A component is what edges above the threshold connect; whether it is one person depends on
     all of its pairs.
     """
-    import pyarrow as pa
-
-    con = features.con
-    strong = con.execute(f"select l, r from {_WEIGHED} where match_weight >= {model.threshold_weight}").to_arrow_table()
-    if strong.num_rows == 0:
-        return
-    labels = connected_components(
-        features.records,
-        strong["l"].to_numpy().astype(np.int64),
-        strong["r"].to_numpy().astype(np.int64),
-    )
-    con.register(
-        "components_arrow",
-        pa.table({"rid": np.arange(features.records, dtype=np.int32), "component": labels}),
-    )
-    con.execute(f"drop table {PAIRS}")
-    con.execute(f"alter table {_WEIGHED} rename to found_pairs")
     con.execute(
         f"""
-        create table {PAIRS} as
-        with components as (
-            select component from components_arrow
+        create or replace table {PAIRS} as
+        with chosen as (
+            select component from components
             group by component having count(*) between 3 and {_LARGEST_CLOSED}
         ),
-        members as (
-            select rid, component from components_arrow
+        differing as (
+            select rid, component from components
             where
-                component in (select component from components)
+                component in (select component from chosen)
                 and rid not in (select rid from {IDENTICAL})
         )
         select l.rid as l, r.rid as r
-        from members as l
-        inner join members as r on l.component = r.component and l.rid < r.rid
-        anti join found_pairs as found on l.rid = found.l and r.rid = found.r
+        from differing as l
+        inner join differing as r on l.component = r.component and l.rid < r.rid
+        anti join {FOUND} as found on l.rid = found.l and r.rid = found.r
         """
     )
-    con.unregister("components_arrow")
-    weigh_pairs(con, model, probability_floor=None)
-    con.execute(f"insert into {_WEIGHED} by name select * from found_pairs")
-    con.execute("drop table found_pairs")
 
 
 def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability_floor: float | None) -> None:
@@ -138,7 +154,7 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
     gammas = [f"gamma_{comparison.name}" for comparison in model.comparisons]
     if not gammas or scalar_int(con, f"select count(*) from {PAIRS}") == 0:
         columns = "".join(f", {quoted(gamma)} tinyint" for gamma in gammas)
-        con.execute(f"create or replace table {_WEIGHED} (l integer, r integer, match_weight double{columns})")
+        con.execute(f"create or replace table {WEIGHED} (l integer, r integer, match_weight double{columns})")
         return
     compared = _compare_with_splink(con, model, everything=probability_floor is None)
     parts = [quoted(f"mw_{comparison.name}") for comparison in model.comparisons]
@@ -153,7 +169,7 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
     same = " and ".join(f"pairs.{part} = patterns.{part}" for part in parts)
     con.execute(
         f"""
-        create or replace table {_WEIGHED} as
+        create or replace table {WEIGHED} as
         select
             pairs.rid_l as l, pairs.rid_r as r,
             case when identical.certain then greatest(patterns.kinds_weight, {_CERTAIN_COPY})
@@ -222,27 +238,30 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
     return str(predicted.physical_name)
 
 
-def _deliver(con: duckdb.DuckDBPyConnection, features: FeatureTable, model: LinkageModel, edges: str) -> None:
-    gammas = [quoted(name) for name in columns_of(features.con, _WEIGHED) if name.startswith("gamma_")]
-    arrow = features.con.execute(
+def deliver(con: duckdb.DuckDBPyConnection, model: LinkageModel, target: str) -> None:
+    """Create `target` in the private database: `found_pairs` and `weighed_pairs` as edges between record ids."""
+    gammas = [quoted(f"gamma_{comparison.name}") for comparison in model.comparisons]
+    con.execute(
         f"""
+        create or replace table {target} as
+        with pairs as (
+            select *, false as closing from {FOUND}
+            union all by name
+            select *, true as closing from {WEIGHED}
+        )
         select
             first_ids.record_id as record_id_l, second_ids.record_id as record_id_r,
             pairs.match_weight,
             1 / (1 + pow(2, -pairs.match_weight)) as match_probability,
             {literal(model.version)} as model_version,
-            identical.rid is not null as identical
+            identical.rid is not null as identical,
+            pairs.closing
             {"".join(f", pairs.{gamma}" for gamma in gammas)}
-        from {_WEIGHED} as pairs
+        from pairs
         inner join record_ids as first_ids on pairs.l = first_ids.rid
         inner join record_ids as second_ids on pairs.r = second_ids.rid
         left join {IDENTICAL} as identical
             on pairs.r = identical.rid and pairs.l = identical.representative
         order by pairs.l, pairs.r
         """
-    ).to_arrow_table()
-    con.register("kindred_edges_arrow", arrow)
-    try:
-        con.execute(f"create or replace table {edges} as select * from kindred_edges_arrow")
-    finally:
-        con.unregister("kindred_edges_arrow")
+    )

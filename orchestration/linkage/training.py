@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestration.linkage.blocking import PAIRS, Budget, choose_keys, make_pairs
+from orchestration.linkage.blocking import PAIRS, Budget, choose_keys, make_pairs, pin_caps
 from orchestration.linkage.comparisons import Comparison, ValueClasses, add_value_classes, choose_comparisons
-from orchestration.linkage.features import FEATURES, FeatureTable, build_features
+from orchestration.linkage.features import FEATURES
 from orchestration.linkage.hot import fold_identical, remove_hot_values
 from orchestration.linkage.mixture import Mixture, choose_kinds, estimate
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.outcomes import count_patterns
 from orchestration.linkage.sql import scalar_int
+from orchestration.linkage.workspace import FeatureTable, build_features, workspace
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,9 +51,10 @@ def train(
     Raises LinkageError for null or repeated ids, CandidateBudgetError when the records cannot
     be compared within the budget.
     """
-    features = build_features(con, records)
-    work = features.con
-    try:
+    chosen_budget = budget or Budget()
+    with workspace(con) as private:
+        features = build_features(con, private, records)
+        work = features.con
         hot = remove_hot_values(work)
         folded = fold_identical(work)
         comparisons, classes = choose_comparisons(work, features.extras)
@@ -60,10 +62,9 @@ def train(
             return _model_of_nothing(features)
         add_value_classes(work, classes)
         keys = choose_keys(work, features.extras)
-        reports = make_pairs(work, keys, budget or Budget())
+        caps, blocks = pin_caps(work, keys, chosen_budget)
+        proposal = make_pairs(work, keys, caps, chosen_budget, counted=blocks)
         patterns, pairs, outside = _patterns(work, comparisons, seed)
-    finally:
-        work.close()
     mixture = _rounded(estimate(comparisons, patterns, pairs, outside, expected_matches=0.3 * features.records))
     weights = mixture.weight(patterns)
     threshold, expected = choose_threshold(weights[~outside], pairs[~outside])
@@ -71,8 +72,8 @@ def train(
         "seed": seed,
         "records": features.records,
         "identical_records_folded": folded,
-        "candidate_pairs": int(sum(report.pairs_kept for report in reports)),
-        "blocking": [asdict(report) for report in reports],
+        "candidate_pairs": int(sum(report.pairs_kept for report in proposal.reports)),
+        "blocking": [asdict(report) for report in proposal.reports],
         "hot_values": len(hot),
         "kinds": {kind.name: float(share) for kind, share in zip(mixture.kinds, mixture.share, strict=True)},
         **expected,
@@ -82,6 +83,7 @@ def train(
         classes=classes,
         mixture=mixture,
         keys=tuple(keys),
+        caps=caps,
         extras=features.extras,
         threshold_weight=threshold,
         report=report,
@@ -97,6 +99,7 @@ def _model_of_nothing(features: FeatureTable) -> LinkageModel:
         classes=ValueClasses(),
         mixture=Mixture(kinds=kinds, offsets=(), share=share, levels=np.zeros((len(kinds), 0))),
         keys=(),
+        caps=(),
         extras=features.extras,
         threshold_weight=0.0,
         report={"records": features.records, "candidate_pairs": 0, "expected_matches": 0.0},

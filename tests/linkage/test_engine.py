@@ -56,10 +56,10 @@ def test_every_record_is_in_one_cluster_and_edges_explain(con: duckdb.DuckDBPyCo
         == con.execute("select count(*), count(*) from records").fetchall()
     )
     columns = [row[0] for row in con.execute("describe edges").fetchall()]
-    assert columns[:6] == [
-        "record_id_l", "record_id_r", "match_weight", "match_probability", "model_version", "identical",
+    assert columns[:7] == [
+        "record_id_l", "record_id_r", "match_weight", "match_probability", "model_version", "identical", "closing",
     ]  # fmt: skip
-    assert columns[6:] == [f"gamma_{comparison.name}" for comparison in model.comparisons]
+    assert columns[7:] == [f"gamma_{comparison.name}" for comparison in model.comparisons]
     assert con.execute("select count(*) from edges where record_id_l >= record_id_r").fetchall() == [(0,)]
 
 
