@@ -71,7 +71,9 @@ def append_promotion(
         )
         (number,) = done.inserted_primary_key or (None,)
         told = {"promotion_id": number, "previous_version": previous, "reason": reason, **(details or {})}
-        append(connection, actor=actor, action="model.promote", subject=f"linkage model {version}", details=told, at=moment)
+        append(
+            connection, actor=actor, action="model.promote", subject=f"linkage model {version}", details=told, at=moment
+        )
 
 
 def note_use(ledger: "Ledger", promotion_id: int, load_date: date, at: datetime | None = None) -> None:

@@ -33,12 +33,13 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 {levels}</table>
 <h2>Candidate pairs</h2>
 <table><tr><th>records that agree on</th><th>pairs counted</th><th>pairs kept</th><th>largest block</th></tr>{blocking}</table>
+{more}
 </body></html>
 """
 
 
-def write_report(model: LinkageModel, path: Path) -> None:
-    """Write the page; it loads nothing from elsewhere."""
+def write_report(model: LinkageModel, path: Path, *, more: str = "") -> None:
+    """Write the page, with further sections (HTML) at its end; it loads nothing from elsewhere."""
     mixture = model.mixture
     one = next(i for i, kind in enumerate(mixture.kinds) if kind.same and not kind.own)
     strangers = next(i for i, kind in enumerate(mixture.kinds) if not kind.same and not kind.own)
@@ -77,6 +78,7 @@ def write_report(model: LinkageModel, path: Path) -> None:
             kinds="".join(kinds),
             levels="".join(rows),
             blocking="".join(blocking),
+            more=more,
         ),
         encoding="utf-8",
     )

@@ -1,4 +1,4 @@
-"""Standardised records, the linkage model, edges and memberships; then the golden values of dbt."""
+"""Standardised records, edges and memberships; then the golden values of dbt. The linkage model is in `models`."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, dbt_stage, project, stage_tag
 from orchestration.identity import assign_customer_ids
 from orchestration.linkage import cluster, score
-from orchestration.linkage.registry import current_model, train_first_model
+from orchestration.linkage.registry import current_model
 from orchestration.standardise import standardise_records
 
 if TYPE_CHECKING:
@@ -49,32 +49,6 @@ def standardised_records() -> dg.MaterializeResult:
         con.execute("create schema if not exists cleansing")
         standardise_records(con, INTEGRATED, RECORDS)
         return _made(con, RECORDS)
-
-
-@dg.asset(
-    key=["resolution", "linkage_model"],
-    deps=[["cleansing", "standardised_records"]],
-    group_name="cleansing",
-    kinds={"splink"},
-    owners=[PLATFORM_OWNER],
-    required_resource_keys=RUN_LOCK,
-    op_tags=stage_tag("cleansing"),
-    description=(
-        "The linkage model in use. A daily run never retrains: it trains once, when there is no model yet, and keeps "
-        "to that one until another is promoted."
-    ),
-)
-def linkage_model() -> dg.MaterializeResult:
-    """Train the first model, or name the one in use."""
-    kindred = project()
-    model = current_model(kindred.settings.models)
-    trained = model is None
-    if model is None:
-        with kindred.warehouse() as con:
-            model = train_first_model(con, RECORDS, kindred.settings.models)
-    return dg.MaterializeResult(
-        metadata={"version": model.version, "threshold_weight": model.threshold_weight, "trained": trained}
-    )
 
 
 @dg.asset(
@@ -126,4 +100,4 @@ def memberships() -> dg.MaterializeResult:
 def cleansing() -> dg.Definitions:
     """Standardising and resolving in Python, then survivorship: models/cleansing."""
     golden = dbt_stage("cleansing", "fqn:kindred.cleansing")
-    return dg.Definitions(assets=[standardised_records, linkage_model, edges, memberships, golden])
+    return dg.Definitions(assets=[standardised_records, edges, memberships, golden])
