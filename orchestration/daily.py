@@ -102,6 +102,7 @@ class _Listener:
     """What the gate of a step said when it blocked."""
     checks_passed: int = 0
     checks_failed: int = 0
+    checks_warned: int = 0
     _started: float = 0.0
 
     def __call__(self, event: "dg.DagsterEvent") -> None:
@@ -134,6 +135,8 @@ class _Listener:
                 self.blocked[step] = check.description or ""
         elif check.passed:
             self.checks_passed += 1
+        elif check.severity is dg.AssetCheckSeverity.WARN:
+            self.checks_warned += 1
         else:
             self.checks_failed += 1
 
@@ -272,6 +275,7 @@ def _run_day(
         failures=hear.failures,
         checks_passed=hear.checks_passed,
         checks_stopped=hear.checks_failed,
+        checks_warned=hear.checks_warned,
     )
     _count(project, outcome)
     return outcome

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from orchestration.daily import COMMAND_LINE_TAG, failure_message
+from orchestration.defs.cleansing.models import CANDIDATE_KEY
 from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
@@ -19,7 +20,7 @@ SENSOR_DAYS = 31
 
 daily_run = dg.define_asset_job(
     "daily_run",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CANDIDATE_KEY),
     partitions_def=load_dates,
     # DuckDB has one writer, and dbt shares this process.
     executor_def=dg.in_process_executor,
