@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli_model import model_app
 from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
 
 FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
@@ -192,6 +193,7 @@ app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(audit_app, name="audit")
+app.add_typer(model_app, name="model")
 privacy_app = typer.Typer(help="What is held of people.", no_args_is_help=True)
 app.add_typer(privacy_app, name="privacy")
 

@@ -197,18 +197,32 @@ def train_candidate(
     return Trained(model, folder, calibration, known)
 
 
+def require_records(con: "duckdb.DuckDBPyConnection", records: str) -> None:
+    """Raises LinkageError when there is no such table yet."""
+    if not _exists(con, records):
+        raise LinkageError(f"there are no standardised records yet ({records}): `kindred run` makes them")
+
+
+def _exists(con: "duckdb.DuckDBPyConnection", table: str) -> bool:
+    found = con.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name || '.' || table_name = ?",
+        [table],
+    ).fetchall()
+    return bool(found[0][0])
+
+
 def newest_load_date(con: "duckdb.DuckDBPyConnection", records: str) -> date | None:
-    """The load date up to which a table of records goes; None when it is empty."""
+    """The load date up to which a table of records goes; None when it is empty or not there."""
+    if not _exists(con, records):
+        return None
     newest: date | None = con.execute(f"select max(load_date)::date from {records}").fetchall()[0][0]
     return newest
 
 
 def judgements_table(con: "duckdb.DuckDBPyConnection") -> str | None:
     """The ledger's living judgements as of the last run, where the warehouse has them."""
-    found = con.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'resolution' and table_name = 'judgements'"
-    ).fetchall()
-    return JUDGEMENTS if found[0][0] else None
+    return JUDGEMENTS if _exists(con, JUDGEMENTS) else None
 
 
 def drift_of_model(con: "duckdb.DuckDBPyConnection", records: str, models: Path) -> "tuple[str, list[Drift]] | None":
@@ -219,7 +233,7 @@ def drift_of_model(con: "duckdb.DuckDBPyConnection", records: str, models: Path)
     from orchestration.linkage.drift import Fingerprint, find_drift, take_fingerprint
 
     model = current_model(models)
-    if model is None:
+    if model is None or not _exists(con, records):
         return None
     trained = Fingerprint.load(models / "linkage" / model.version / FINGERPRINT_FILE)
     if trained is None:
@@ -294,3 +308,26 @@ def newest_candidate(kept: Sequence[KeptModel]) -> KeptModel | None:
     """The candidate of the newest data that was never promoted, or None."""
     candidates = [model for model in kept if not model.promotions and model.on_disk]
     return candidates[-1] if candidates else None
+
+
+def choose_versions(models: Path, ledger: "Ledger", one: str | None, other: str | None) -> tuple[str, str]:
+    """The two versions to compare: by default the one in use and the newest candidate; one alone is the second.
+
+    Raises LinkageError when there is nothing to compare, or both are the same.
+    """
+    kept = kept_models(models, ledger)
+    if one and other:
+        before, after = one, other
+    else:
+        used = next((model.version for model in kept if model.in_use), None)
+        if used is None:
+            raise LinkageError("there is no linkage model in use yet: `kindred run` trains the first")
+        candidate = newest_candidate(kept)
+        if one is None and candidate is None:
+            raise LinkageError(
+                "there is no candidate to compare with the model in use: `kindred model train` makes one"
+            )
+        before, after = used, one or (candidate.version if candidate else "")
+    if before == after:
+        raise LinkageError(f"both are {before}: name two versions, `kindred model list` shows them")
+    return before, after

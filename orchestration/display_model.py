@@ -1,0 +1,143 @@
+"""What `kindred model` shows. Layout and words only."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestration.display import console
+
+if TYPE_CHECKING:
+    from orchestration.linkage.comparing import ModelComparison, Regrouping
+    from orchestration.linkage.drift import Drift
+    from orchestration.linkage.registry import KeptModel, Trained
+
+# Weights that moved less than these would hide them.
+_SHOWN_LEVELS = 12
+
+
+def show_models(models: "Sequence[KeptModel]") -> None:
+    """Every model, promoted ones first in their order, then candidates."""
+    if not models:
+        console.print("No linkage model yet: the first run trains one.")
+        return
+    table = Table("version", "state", "records up to", box=None, pad_edge=False, header_style="bold")
+    for name in ("records", "threshold", "expected precision", "recall"):
+        table.add_column(name, justify="right")
+    table.add_column("promoted")
+    for model in models:
+        state = "[green]in use[/]" if model.in_use else "used before" if model.promotions else "candidate"
+        if not model.on_disk:
+            state += " [red](files missing)[/]"
+        last = model.promotions[-1] if model.promotions else None
+        told = f"{last.decided_at:%Y-%m-%d %H:%M} by {last.decided_by}: {last.reason}" if last else ""
+        table.add_row(
+            model.version,
+            state,
+            model.as_of or "",
+            "" if model.records is None else f"{model.records:,}",
+            _number(model.threshold_weight, "+.2f"),
+            _number(model.expected_precision, ".3f"),
+            _number(model.expected_recall, ".3f"),
+            escape(told),
+        )
+    console.print(table)
+
+
+def show_drift(found: "tuple[str, list[Drift]] | None") -> bool:
+    """How far the records have moved. Returns whether they are within the limits."""
+    if found is None:
+        console.print("There is no model in use with a data fingerprint yet: the first run trains one.")
+        return True
+    version, drifts = found
+    if not drifts:
+        console.print(f"The records are like those that the model in use, {version}, was trained on.")
+        return True
+    console.print(f"The records have moved from those that the model in use, {version}, was trained on:")
+    for drift in drifts:
+        console.print(f"  {drift.words}", markup=False, highlight=False, soft_wrap=True)
+    console.print("Train a candidate with: kindred model train")
+    return False
+
+
+def show_trained(trained: "Trained") -> None:
+    """The new candidate, what judgements did to it, and the next step."""
+    model, report = trained.model, trained.model.report
+    if trained.known:
+        console.print(f"The records give the model {model.version}, which is kept already.")
+    else:
+        console.print(f"Trained the candidate {model.version} on {report.get('records', 0):,} records.")
+    console.print(
+        f"From a match weight of {model.threshold_weight:+.2f} a pair counts as one person; expected precision "
+        f"{report.get('expected_precision', 1.0):.3f}, recall {report.get('expected_recall', 1.0):.3f}.",
+        soft_wrap=True,
+    )
+    found = trained.calibration
+    if found is None:
+        console.print("No judgements of stewards to calibrate it by.")
+    else:
+        console.print(
+            f"{found.judged_pairs:,} judged pairs ({found.must_link:,} of them one person) moved every weight by "
+            f"{found.shift_bits:+.2f} bits: expected precision {found.expected_precision_before:.4f} before, "
+            f"{found.expected_precision_after:.4f} after; recall {found.expected_recall_before:.4f} before, "
+            f"{found.expected_recall_after:.4f} after.",
+            soft_wrap=True,
+        )
+    console.print(f"Report   {trained.folder / 'report.html'}", soft_wrap=True)
+    console.print(f"Next     kindred model compare {model.version}")
+
+
+def show_comparison(found: "ModelComparison") -> None:
+    """What taking the second model into use would change."""
+    console.print(f"{found.records:,} records, with {found.before} and with {found.after} instead:")
+    table = Table("", found.before, found.after, box=None, pad_edge=False, header_style="bold")
+    table.add_row("customers", f"{found.customers_before:,}", f"{found.customers_after:,}")
+    table.add_row("threshold (match weight)", f"{found.threshold_before:+.2f}", f"{found.threshold_after:+.2f}")
+    for position, name in enumerate(("expected precision", "expected recall")):
+        sides = (found.expected_before[position], found.expected_after[position])
+        table.add_row(name, *(_number(side, ".4f") for side in sides))
+    console.print(table)
+    console.print(
+        f"{found.merged:,} customers would come of several, {found.split:,} would come apart; "
+        f"{found.pairs_gained:,} pairs of records gained, {found.pairs_lost:,} lost.",
+        soft_wrap=True,
+    )
+    _show_regroupings("Would become one customer", found.merges, found.merged)
+    _show_regroupings("Would come apart", found.splits, found.split)
+    if found.levels:
+        console.print("Weights that moved by half a bit or more:")
+        for level in found.levels[:_SHOWN_LEVELS]:
+            console.print(
+                f"  {level.comparison}: {level.level}  {_number(level.before, '+.1f') or 'none'} to "
+                f"{_number(level.after, '+.1f') or 'none'}",
+                markup=False,
+                highlight=False,
+            )
+        if len(found.levels) > _SHOWN_LEVELS:
+            console.print(f"  and {len(found.levels) - _SHOWN_LEVELS:,} more")
+    console.print(f'Take it into use with: kindred model promote {found.after} --reason "..."')
+
+
+def show_promoted(version: str, previous: str | None) -> None:
+    """What was put in use, and how to go back."""
+    console.print(f"The linkage model {version} is in use. The next run resolves everybody anew with it.")
+    if previous:
+        console.print(f'Go back with: kindred model promote {previous} --reason "..."')
+
+
+def _show_regroupings(title: str, examples: "Sequence[Regrouping]", count: int) -> None:
+    if not examples:
+        return
+    more = f" (the largest {len(examples)} of {count:,})" if count > len(examples) else ""
+    console.print(f"{title}{more}:")
+    for example in examples:
+        parts = []
+        for shown, size in zip(example.parts, example.part_sizes, strict=True):
+            rest = f" and {size - len(shown)} more" if size > len(shown) else ""
+            parts.append(f"[{', '.join(shown)}{rest}]")
+        console.print(f"  {' | '.join(parts)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
