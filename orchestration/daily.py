@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from orchestration.errors import KindredError
 from orchestration.notify import Notice, problems_of, send
 from orchestration.project import Project
+from orchestration.sources.deliveries import landed_days
 from orchestration.sources.extract import is_asked
-from orchestration.sources.load import landed_days
 from orchestration.unchanged import keep_state, means, published_by
 
 if TYPE_CHECKING:

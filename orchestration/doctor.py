@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestration.config import PROJECT_ROOT, Settings
 from orchestration.errors import KindredError
 from orchestration.project import Project
-from orchestration.sources.load import landed_days
+from orchestration.sources.deliveries import landed_days
 
 # Room for a day's work on a laptop: the working file, its copy while publishing, dbt's artefacts.
 LEAST_FREE_BYTES = 2 * 1024**3

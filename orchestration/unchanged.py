@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import PROJECT_ROOT
+from orchestration.ledger.digest import decisions_digest
+from orchestration.ledger.promotions import read_promotions
+from orchestration.ledger.store import Ledger
+from orchestration.linkage.registry import pointed
 from orchestration.privacy.secret import load_secret
 from orchestration.project import Project
 from orchestration.quality.history import ensure_tables, now
+from orchestration.sources.errors import MissingFileError
 from orchestration.sources.extract import is_asked
 from orchestration.sources.extract.state import COMPLETE_MARKER
 from orchestration.sources.load import day_fingerprint
-from orchestration.sources.read import MissingFileError
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,10 +68,9 @@ def means(project: Project) -> Means | None:
     for folder in (*(PROJECT_ROOT / name for name in _CODE), settings.dbt_project):
         patterns = _CODE_FILES if folder.name in _CODE else ("*.sql", "*.yml", "*.csv")
         _add_files(digest, (path for pattern in patterns for path in folder.rglob(pattern)), folder)
-    # SQLite's shared memory file changes when it is read.
-    ledger = (path for path in (settings.data / "ledger").rglob("*") if not path.name.endswith("-shm"))
-    _add_files(digest, ledger, settings.data)
-    return Means(digest.hexdigest(), _model(settings.models))
+    ledger = Ledger.of(settings)
+    digest.update(decisions_digest(ledger).encode())
+    return Means(digest.hexdigest(), _model(settings.models, ledger))
 
 
 @cache
@@ -90,11 +93,13 @@ def _add_files(digest: "hashlib._Hash", paths: object, base: Path) -> None:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
 
 
-def _model(models: Path) -> str | None:
-    pointer = models / "linkage" / "in_use"
-    if not pointer.exists():
+def _model(models: Path, ledger: Ledger) -> str | None:
+    version = pointed(models)
+    promotions = read_promotions(ledger)
+    if promotions and promotions[-1].version != version:
+        return f"{promotions[-1].version} is promoted, and the next run takes it into use"
+    if version is None:
         return None
-    version = pointer.read_text(encoding="utf-8").strip()
     digest = hashlib.sha256(version.encode())
     _add_files(digest, (models / "linkage" / version).rglob("*"), models)
     return digest.hexdigest()

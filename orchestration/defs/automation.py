@@ -11,8 +11,8 @@ from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
 from orchestration.notify import Notice, problems_of, send
+from orchestration.sources.deliveries import landed_days
 from orchestration.sources.extract import is_asked
-from orchestration.sources.load import landed_days
 
 COMPLETE_MARKER = "_SUCCESS"
 # The sensor looks this far back, so that a late day is still seen and a long history is not walked every minute.
@@ -20,6 +20,7 @@ SENSOR_DAYS = 31
 
 daily_run = dg.define_asset_job(
     "daily_run",
+    # Training changes who is who only when somebody promotes the result: no day's work.
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CANDIDATE_KEY),
     partitions_def=load_dates,
     # DuckDB has one writer, and dbt shares this process.

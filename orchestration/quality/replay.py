@@ -26,7 +26,8 @@ from orchestration.quality.quarantine import ensure_quarantine_table
 from orchestration.quality.results import GateResult, RunContext
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.corrections import fits, row_hashes
-from orchestration.sources.load import LANDED, delivered_files, landed_day, load_day
+from orchestration.sources.deliveries import delivered_files
+from orchestration.sources.load import LANDED, landed_day, load_day
 
 if TYPE_CHECKING:
     import duckdb

@@ -22,8 +22,9 @@ from orchestration.config import Settings
 from orchestration.errors import KindredError
 from orchestration.quality.limits import bad_row_limit
 from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, ContractError, Table, load_contract
-from orchestration.sources.load import delivered_files, landed_days, load_day
-from orchestration.sources.read import literal
+from orchestration.sources.deliveries import delivered_files, landed_days
+from orchestration.sources.load import load_day
+from orchestration.sources.names import literal
 
 Level = Literal["error", "warning"]
 

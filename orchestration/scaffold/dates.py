@@ -13,7 +13,7 @@ import duckdb
 
 from orchestration.scaffold.files import FILE_TABLE
 from orchestration.sources.contract import strptime_format
-from orchestration.sources.read import literal
+from orchestration.sources.names import literal
 
 ISO = ""
 """The format of ISO 8601, which a contract does not name."""

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from orchestration.scaffold.errors import FileFormatError
-from orchestration.sources.read import literal, quote
+from orchestration.sources.names import literal, quote
 from orchestration.sources.servers import FileFormat
 
 FILE_TABLE = "profiled_file"

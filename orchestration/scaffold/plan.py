@@ -20,7 +20,7 @@ from orchestration.scaffold.profile import ColumnProfile, FileProfile, LogicalTy
 from orchestration.scaffold.semantics import IDENTIFIERS, ORDER_SEMANTICS, Proposal, by_semantic, propose
 from orchestration.scaffold.vocabulary import vocabulary, words_of
 from orchestration.sources.contract import ROLES, SEMANTICS, Delivery, strptime_format
-from orchestration.sources.read import literal
+from orchestration.sources.names import literal
 
 # The roles for which staging models can be written from one file.
 SCAFFOLDED_ROLES = ("customer_records", "record_identifiers", "orders")

@@ -12,7 +12,7 @@ import duckdb
 from orchestration.scaffold.dates import DateReading, read_dates
 from orchestration.scaffold.files import FILE_TABLE, Field, SourceFile
 from orchestration.scaffold.vocabulary import words_of
-from orchestration.sources.read import literal
+from orchestration.sources.names import literal
 
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp", "object"]
 

@@ -24,7 +24,8 @@ from orchestration.scaffold.plan import SourcePlan, plan_source
 from orchestration.scaffold.profile import profile_file
 from orchestration.scaffold.staging import staging_files
 from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, Delivery, load_contract
-from orchestration.sources.load import landed_days, load_day
+from orchestration.sources.deliveries import landed_days
+from orchestration.sources.load import load_day
 
 SET_ASIDE = "set_aside"
 SUCCESS = "_SUCCESS"

@@ -17,7 +17,7 @@ import duckdb
 from orchestration.ledger.decisions import RowDecision
 from orchestration.quality.decided import Place
 from orchestration.sources.contract import Table
-from orchestration.sources.read import literal, quote
+from orchestration.sources.names import literal, quote
 
 MALFORMED = "malformed_lines"
 _WANTED = "decided_rows"

@@ -9,14 +9,20 @@ from typing import Any
 
 import yaml
 
+from orchestration.privacy.purposes import dbt_purposes
 from orchestration.sources.contract import Contract, feeds
 
 SOURCES_FILE = "sources.yml"
 
 
 def dbt_vars(contracts: Sequence[Contract]) -> dict[str, Any]:
-    """The vars with which dbt parses and runs: the active sources, and which of them feed each role."""
-    return {"active_sources": [contract.source for contract in contracts], "feeds": feeds(contracts)}
+    """The vars with which dbt parses and runs: the active sources, which of them feed each role, and what each purpose
+    asks for."""
+    return {
+        "active_sources": [contract.source for contract in contracts],
+        "feeds": feeds(contracts),
+        "purposes": dbt_purposes(contracts),
+    }
 
 
 def render_sources(contracts: Sequence[Contract]) -> str:

@@ -20,12 +20,15 @@ from orchestration.quality.decided import replace_day as replace_decided
 from orchestration.quality.history import ensure_tables
 from orchestration.quality.profiles import keep_profile, seen_columns
 from orchestration.quality.quarantine import ensure_quarantine_table
-from orchestration.sources.compressed import with_compressions
-from orchestration.sources.contract import Column, Contract, Table
+from orchestration.sources.contract import Contract, Table
 from orchestration.sources.corrections import MALFORMED, Applied, apply_decisions
-from orchestration.sources.drift import DriftRules, filled, looks_like, profile_landed, retyped
+from orchestration.sources.deliveries import delivered_files
+from orchestration.sources.drift import DriftRules, profile_landed
+from orchestration.sources.names import literal, quote
 from orchestration.sources.raw_table import kept_extras, raw_columns, raw_differs, widen
-from orchestration.sources.read import DriftError, MissingFileError, literal, quote, read_file
+from orchestration.sources.read import read_file
+from orchestration.sources.reading import Delivered
+from orchestration.sources.typed import Survey, expected, landed_types, refuse_retyped, survey, typed, untypable
 
 # Part of every fingerprint: raise it when the loader would make other rows of the same files.
 LOADER_VERSION = "2"
@@ -45,36 +48,6 @@ class LoadResult:
     rows_quarantined: int
     unchanged: bool
     """The same files under the same contract were loaded before; nothing was done."""
-
-
-def landed_days(landing: Path, sources: set[str]) -> list[date]:
-    """The days for which at least one of the sources has a landing folder, in order."""
-    days = {
-        day
-        for source in sources
-        for folder in (landing / source).glob("*")
-        if folder.is_dir() and (day := _as_date(folder.name)) is not None
-    }
-    return sorted(days)
-
-
-def delivered_files(contract: Contract, table: Table, load_date: date, landing: Path) -> list[Path]:
-    """The table's files of the day, by name.
-
-    Raises MissingFileError when the contract owes a delivery each day and there is none, or when the source delivered
-    other tables but not this one.
-    """
-    folder = landing / contract.source / load_date.isoformat()
-    found_by = (path for glob in with_compressions(table.file_glob) for path in folder.glob(glob))
-    files = sorted({path for path in found_by if path.is_file() and path.name[0] not in "._"})
-    if not files and (contract.daily or folder.is_dir()):
-        found = sorted(path.name for path in folder.glob("*") if path.name[0] not in "._") if folder.is_dir() else []
-        raise MissingFileError(
-            f"{contract.source}/{load_date}: no file {table.file_glob} has landed"
-            + (f" (there: {', '.join(found)})" if found else "")
-            + f". Ask {contract.owner} for it, put it there, and run the day again."
-        )
-    return files
 
 
 def load_day(
@@ -156,9 +129,10 @@ def _place_day(
     rules = DriftRules(contract.drift_policy, seen_columns(con, f"raw.{table.raw_name}", load_date))
     with landed_day(con, contract, table, landing, files, rules) as landed_rows:
         applied = apply_decisions(con, table, LANDED, decided)
-        if landed_rows:
-            _refuse_retyped(con, contract, table, load_date)
-        _replace_day(con, contract, table, load_date, landed_rows, fingerprint, run_id, applied)
+        found = survey(con, table, LANDED) if landed_rows else None
+        if found is not None:
+            refuse_retyped(con, table, f"{contract.source}/{load_date}", LANDED, found)
+        _replace_day(con, contract, table, load_date, landed_rows, found, fingerprint, run_id, applied)
 
 
 @contextmanager
@@ -182,11 +156,12 @@ def landed_day(
     con.execute(
         f"create or replace temp table {MALFORMED} (file varchar, row_number bigint, text varchar, reason varchar)"
     )
+    rules = rules or DriftRules(contract.drift_policy)
     try:
         rows = {}
         for path in files:
             label = path.relative_to(landing).as_posix()
-            read = read_file(con, contract, table, path, label, LANDED, rules)
+            read = read_file(Delivered(con, contract, table, path, label, LANDED, rules))
             con.execute(f"insert into {FOUND} select unnest(?::varchar[])", [list(read.found)])
             rows[label] = read.rows + len(read.malformed)
             if read.malformed:
@@ -219,6 +194,7 @@ def _replace_day(
     table: Table,
     load_date: date,
     landed_rows: dict[str, int],
+    found: Survey | None,
     fingerprint: str,
     run_id: str,
     applied: Applied,
@@ -229,123 +205,53 @@ def _replace_day(
         "delete from quality.loads where table_name = ? and load_date = ?", [f"raw.{table.raw_name}", load_date]
     )
     _quarantine_malformed(con, table, load_date, run_id)
-    if landed_rows:
-        untypable = _quarantine_untypable(con, table, load_date, run_id)
+    if found is not None:
+        bad = _quarantine_untypable(con, table, load_date, run_id, found)
         widen(con, table, _landed_extras(con, table))
-        _insert_typed(con, table, load_date, untypable)
+        _insert_typed(con, table, load_date, bad)
     replace_decided(con, table.raw_name, load_date, applied.decisions, applied.discarded)
     _record_loads(con, table, load_date, landed_rows, fingerprint, run_id)
-    profile = profile_landed(con, contract, table, LANDED, FOUND) if landed_rows else []
+    profile = profile_landed(con, contract, table, LANDED, FOUND, found) if found is not None else []
     keep_profile(con, f"raw.{table.raw_name}", load_date, profile)
-
-
-def _typed(column: Column, landed_type: str) -> str:
-    """SQL that gives the landed value the contract's type, or null when it has none."""
-    name = quote(column.name)
-    if landed_type != "VARCHAR":
-        return f"try_cast({name} as {column.type})"
-    if column.type == "varchar":
-        return f"nullif({name}, '')"
-    if column.type == "json":
-        return f"case when json_valid({name}) then {name}::json end"
-    if column.date_format is not None:
-        text = name
-        if column.date_format.endswith("%z"):
-            # strptime knows offsets but not the letter that ISO 8601 writes for UTC.
-            text = f"case when suffix(upper({name}), 'Z') then left({name}, -1) || '+00:00' else {name} end"
-        return f"try_strptime({text}, {literal(column.date_format)})::{column.type}"
-    if column.type == "timestamp":
-        return f"try_cast({name} as timestamptz)::timestamp"
-    return f"try_cast({name} as {column.type})"
 
 
 def _landed_extras(con: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
     """The landed columns that the contract does not know, by name."""
     known = {"_file", "_row", *(column.name for column in table.columns)}
-    return sorted(name for name in _landed_types(con) if name not in known)
+    return sorted(name for name in landed_types(con, LANDED) if name not in known)
 
 
-def _refuse_retyped(con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, load_date: date) -> None:
-    """Tell a column that has changed its type from rows with a wrong value: the first stops the table."""
-    checks = _untypable(con, table)
-    if not checks:
-        return
-    counted = ", ".join(
-        f"count(*) filter (where {filled(column.name)}), count(*) filter (where {condition})"
-        for column, condition in checks
-    )
-    counts = con.execute(f"select {counted} from {LANDED}").fetchall()[0]
-    changed = [
-        f"{column.physical_name!r} is no {_expected(column)} in {bad:,} of {given:,} values, which look like "
-        f"{looks_like(con, LANDED, column.name)}"
-        for (column, _), given, bad in zip(checks, counts[::2], counts[1::2], strict=True)
-        if retyped(given, bad)
-    ]
-    if changed:
-        raise DriftError(
-            f"{contract.source}/{load_date}: the type of a whole column of {table.name} has changed: {'; '.join(changed)}. "
-            "Give the column its new type or format in the contract, or ask for the file again."
-        )
-
-
-def _expected(column: Column) -> str:
-    return column.type + (f" in the form {column.date_format}" if column.date_format else "")
-
-
-def _landed_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    return {row[0]: row[1] for row in con.execute(f"describe {LANDED}").fetchall()}
-
-
-def _untypable(con: duckdb.DuckDBPyConnection, table: Table) -> list[tuple[Column, str]]:
-    """The columns that can fail to be typed, with the condition under which a row does."""
-    types = _landed_types(con)
-    return [
-        (
-            column,
-            f"({quote(column.name)} is not null and {_blank(column, types)} and {_typed(column, types[column.name])} is null)",
-        )
-        for column in table.columns
-        if not (column.type == "varchar" or types[column.name] == column.type.upper())
-    ]
-
-
-def _blank(column: Column, types: dict[str, str]) -> str:
-    return f"trim({quote(column.name)}) <> ''" if types[column.name] == "VARCHAR" else "true"
-
-
-def _quarantine_untypable(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, run_id: str) -> list[str]:
+def _quarantine_untypable(
+    con: duckdb.DuckDBPyConnection, table: Table, load_date: date, run_id: str, found: Survey
+) -> list[str]:
     """Quarantine the rows that cannot be typed. Returns the conditions under which there are any."""
-    checks = _untypable(con, table)
-    if not checks:
-        return []
-    counts = con.execute(
-        f"select {', '.join(f'count(*) filter (where {condition})' for _, condition in checks)} from {LANDED}"
-    ).fetchall()[0]
+    types = landed_types(con, LANDED)
     key = _row_key(table)
     names = ", ".join(f"{quote(column.name)} := {quote(column.name)}" for column in table.columns)
-    for (column, condition), count in zip(checks, counts, strict=True):
-        if count:
-            con.execute(
-                f"""
-                insert into quarantine.{table.raw_name} by name
-                select
-                    ?::date as load_date,
-                    {literal(f"type:{column.name}")} as check_name,
-                    {literal(column.name)} as column_name,
-                    {quote(column.name)}::varchar as value,
-                    {key} as row_key,
-                    _file as file,
-                    _row as row_number,
-                    to_json(struct_pack({names})) as record,
-                    {literal(f"{column.name} is not a {_expected(column)}")} as reason,
-                    ? as run_id,
-                    now()::timestamp as quarantined_at
-                from {LANDED}
-                where {condition}
-                """,
-                [load_date, run_id],
-            )
-    return [condition for (_, condition), count in zip(checks, counts, strict=True) if count]
+    bad = {column.name: column for column in table.columns if column.name in found.bad}
+    conditions = [untypable(column, types[column.name]) for column in bad.values()]
+    for column, condition in zip(bad.values(), conditions, strict=True):
+        con.execute(
+            f"""
+            insert into quarantine.{table.raw_name} by name
+            select
+                ?::date as load_date,
+                {literal(f"type:{column.name}")} as check_name,
+                {literal(column.name)} as column_name,
+                {quote(column.name)}::varchar as value,
+                {key} as row_key,
+                _file as file,
+                _row as row_number,
+                to_json(struct_pack({names})) as record,
+                {literal(f"{column.name} is not a {expected(column)}")} as reason,
+                ? as run_id,
+                now()::timestamp as quarantined_at
+            from {LANDED}
+            where {condition}
+            """,
+            [load_date, run_id],
+        )
+    return conditions
 
 
 def _quarantine_malformed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, run_id: str) -> None:
@@ -374,12 +280,12 @@ def _row_key(table: Table) -> str:
     return "concat_ws('|', " + ", ".join(f"{quote(column.name)}::varchar" for column in table.keys) + ")"
 
 
-def _insert_typed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, untypable: Sequence[str]) -> None:
-    types = _landed_types(con)
-    columns = ", ".join(f"{_typed(column, types[column.name])} as {quote(column.name)}" for column in table.columns)
+def _insert_typed(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, untypable_if: Sequence[str]) -> None:
+    types = landed_types(con, LANDED)
+    columns = ", ".join(f"{typed(column, types[column.name])} as {quote(column.name)}" for column in table.columns)
     columns += "".join(f", nullif({quote(name)}, '') as {quote(name)}" for name in _landed_extras(con, table))
     # Typing every value a second time to leave nobody out would double the cost of a clean day.
-    bad = " or ".join(untypable) or "false"
+    bad = " or ".join(untypable_if) or "false"
     con.execute(
         f"""
         insert into raw.{table.raw_name} by name
@@ -486,10 +392,3 @@ def _rebuild(
             fingerprint = _fingerprint(contract, files)
             decided = decisions(table.raw_name, day)
             _place_day(con, contract, table, day, landing, files, fingerprint, run_id, decided)
-
-
-def _as_date(name: str) -> date | None:
-    try:
-        return date.fromisoformat(name)
-    except ValueError:
-        return None

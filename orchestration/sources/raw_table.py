@@ -8,7 +8,7 @@ from collections.abc import Collection
 import duckdb
 
 from orchestration.sources.contract import Contract, Table
-from orchestration.sources.read import quote
+from orchestration.sources.names import quote
 
 _BOOKKEEPING = ("_load_date date", "_file varchar", "_row bigint")
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.sources.contract import Contract, Table, load_contract
-from orchestration.sources.load import LoadResult, landed_days, load_day
+from orchestration.sources.deliveries import landed_days
+from orchestration.sources.load import LoadResult, load_day
 from orchestration.sources.read import DriftError, MissingFileError, UnreadableFileError
 
 DAY = date(2026, 1, 5)

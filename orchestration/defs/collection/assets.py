@@ -8,9 +8,9 @@ from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_cont
 from orchestration.ledger.decisions import decisions_of
 from orchestration.ledger.store import Ledger
 from orchestration.sources.contract import Contract, Table
+from orchestration.sources.errors import DeliveryError
 from orchestration.sources.extract import ExtractError, UnreachableError, land_day
 from orchestration.sources.load import load_day
-from orchestration.sources.read import DeliveryError
 
 
 def landing_spec(contract: Contract, table: Table) -> dg.AssetSpec:
