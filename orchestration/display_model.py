@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
 from orchestration.display import console
@@ -22,27 +21,34 @@ def show_models(models: "Sequence[KeptModel]") -> None:
     if not models:
         console.print("No linkage model yet: the first run trains one.")
         return
-    table = Table("version", "state", "records up to", box=None, pad_edge=False, header_style="bold")
-    for name in ("records", "threshold", "expected precision", "recall"):
-        table.add_column(name, justify="right")
-    table.add_column("promoted")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("version", "state", "records up to"):
+        table.add_column(name, no_wrap=True)
+    for name in ("records", "threshold", "precision", "recall"):
+        table.add_column(name, justify="right", no_wrap=True)
     for model in models:
         state = "[green]in use[/]" if model.in_use else "used before" if model.promotions else "candidate"
-        if not model.on_disk:
-            state += " [red](files missing)[/]"
-        last = model.promotions[-1] if model.promotions else None
-        told = f"{last.decided_at:%Y-%m-%d %H:%M} by {last.decided_by}: {last.reason}" if last else ""
         table.add_row(
             model.version,
-            state,
+            state if model.on_disk else f"{state} [red](files missing)[/]",
             model.as_of or "",
             "" if model.records is None else f"{model.records:,}",
             _number(model.threshold_weight, "+.2f"),
-            _number(model.expected_precision, ".3f"),
-            _number(model.expected_recall, ".3f"),
-            escape(told),
+            _number(model.expected_precision, ".4f"),
+            _number(model.expected_recall, ".4f"),
         )
     console.print(table)
+    console.print("[dim]Precision and recall are those that training expects.[/]")
+    promotions = sorted((p for model in models for p in model.promotions), key=lambda promotion: promotion.promotion_id)
+    for promotion in promotions:
+        used = f", first used for {promotion.first_used_on}" if promotion.first_used_on else ", not used yet"
+        console.print(
+            f"{promotion.decided_at:%Y-%m-%d %H:%M} UTC  {promotion.version} promoted by {promotion.decided_by}{used}: "
+            f"{promotion.reason}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def show_drift(found: "tuple[str, list[Drift]] | None") -> bool:
