@@ -25,3 +25,44 @@ select
 where 1 = 0
     {%- endfor %}
 {%- endmacro %}
+
+{#- The purposes that ask something of the person, one row each: purpose, asks_for (consent or objection), per_channel,
+    basis. From orchestration/privacy/purposes.yml and the contracts. -#}
+{% macro asked_purposes() -%}
+    {%- for purpose, policy in var('purposes').items() %}
+select
+    '{{ purpose }}' as purpose,
+    '{{ policy.filter }}' as asks_for,
+    {{ 'true' if policy.per_channel else 'false' }} as per_channel,
+    '{{ policy.basis }}' as basis
+{{ 'union all' if not loop.last }}
+    {%- else %}
+select
+    cast(null as string) as purpose,
+    cast(null as string) as asks_for,
+    cast(null as boolean) as per_channel,
+    cast(null as string) as basis
+where 1 = 0
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Which purposes' withdrawal is an objection to which, one row each: purpose, objection. -#}
+{% macro purpose_objections() -%}
+    {%- set pairs = [] -%}
+    {%- for purpose, policy in var('purposes').items() -%}
+        {%- for objection in policy.objections -%}
+            {%- do pairs.append((purpose, objection)) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- for purpose, objection in pairs %}
+select
+    '{{ purpose }}' as purpose,
+    '{{ objection }}' as objection
+{{ 'union all' if not loop.last }}
+    {%- else %}
+select
+    cast(null as string) as purpose,
+    cast(null as string) as objection
+where 1 = 0
+    {%- endfor %}
+{%- endmacro %}

@@ -10,6 +10,9 @@ import duckdb
 import pytest
 
 from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.ledger.store import Ledger
+from orchestration.privacy.carrying import prepare_carrying
+from orchestration.privacy.ledger_tables import write_consent_events, write_restrictions
 from orchestration.project import Project
 from orchestration.sources.contract import load_contracts
 from orchestration.standardise import standardise_records
@@ -111,9 +114,18 @@ class House:
         self.project.transform.prepare()
         return list(self.project.transform.run(arguments[0], arguments[1:]))
 
+    def read_ledger(self) -> None:
+        """What the ledger holds, nothing, as the Python assets write it."""
+        with self.project.warehouse() as con:
+            ledger = Ledger.of(self.project.settings)
+            write_consent_events(con, ledger)
+            write_restrictions(con, ledger, [])
+            prepare_carrying(con)
+
     def build(self) -> list[dict[str, Any]]:
         """Every stage in the order of a run; people are told apart by their e-mail address here."""
         events: list[dict[str, Any]] = []
+        self.read_ledger()
         for stage in STAGES:
             if stage == ("cleansing",):
                 self.resolve()

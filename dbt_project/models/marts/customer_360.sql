@@ -18,9 +18,9 @@ interactions as (
 
 ),
 
-consent as (
+permissions as (
 
-    select * from {{ ref('fct_consent') }}
+    select * from {{ ref('customer_permissions') }}
 
 ),
 
@@ -83,17 +83,12 @@ ticket_metrics as (
 
 consent_flags as (
 
-    -- Profiling has no channel of its own: a withdrawal in any channel forbids it.
     select
         customer_id,
-        coalesce(
-            bool_or(status = 'granted') filter (where purpose = 'marketing' and channel = 'email'), false
-        ) as email_marketing_allowed,
-        coalesce(
-            bool_or(status = 'granted') filter (where purpose = 'marketing' and channel = 'sms'), false
-        ) as sms_marketing_allowed,
-        coalesce(bool_and(status = 'granted') filter (where purpose = 'profiling'), false) as profiling_allowed
-    from consent
+        bool_or(purpose = 'marketing' and channel = 'email') as email_marketing_allowed,
+        bool_or(purpose = 'marketing' and channel = 'sms') as sms_marketing_allowed,
+        bool_or(purpose = 'profiling') as profiling_allowed
+    from permissions
     group by customer_id
 
 ),

@@ -6,9 +6,43 @@ consent_events as (
 
 ),
 
+carried_refusals as (
+
+    select * from {{ source('resolution', 'carried_refusals') }}
+
+),
+
 customer_xref as (
 
     select * from {{ ref('customer_xref') }}
+
+),
+
+all_answers as (
+
+    select
+        consent_event_id,
+        record_id,
+        purpose,
+        channel,
+        status,
+        legal_basis,
+        occurred_at,
+        source
+    from consent_events
+    union all
+    -- What a customer refused before a split binds the part that split off, until that part grants anew.
+    select
+        'carried:' || record_id as consent_event_id,
+        record_id,
+        purpose,
+        channel,
+        'withdrawn' as status,
+        legal_basis,
+        occurred_at,
+        'carried' as source
+    from carried_refusals
+    where kind = 'consent'
 
 ),
 
@@ -18,7 +52,7 @@ customer_consent_events as (
         customer_xref.customer_id,
         events.*,
         case when events.status = 'withdrawn' then 1 else 0 end as is_withdrawal
-    from consent_events as events
+    from all_answers as events
     inner join customer_xref
         on events.record_id = customer_xref.record_id
 
