@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.linkage.clustering import partition
 from orchestration.linkage.components import bottlenecks, connected_components
+from orchestration.linkage.partition import partition
 
 
 def graph(edges: dict[tuple[int, int], float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
