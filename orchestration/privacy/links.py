@@ -103,9 +103,10 @@ def table_links(contracts: Iterable[Contract]) -> list[TableLinks]:
     return found
 
 
-_DISTINCTIVE = re.compile(r"[^\W_]")
+_SIGN = re.compile(r"[^\W_]")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?|[-\d:.TZ /+]{1,9}")
 
 
 def is_distinctive(value: str) -> bool:
-    """Whether a text can be looked for in files without meeting it by chance: long enough, and not just a number."""
-    return len(value) >= 6 and len(_DISTINCTIVE.findall(value)) >= 5 and not re.fullmatch(r"[-\d:.TZ /+]{1,9}", value)
+    """Whether a text can be looked for in files without meeting it by chance: long enough, no time, no short number."""
+    return len(value) >= 6 and len(_SIGN.findall(value)) >= 5 and not _TIME.fullmatch(value)

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 ERASED = "[erased]"
 _VALUES = "erased_values"
-_SEARCHED_SCHEMAS = ("raw", "quarantine", "cleansing", "marts", "integration")
+# Here every text may be the person's; further on there are only ids and words of Kindred's own.
+_FULL_SCHEMAS = ("raw", "quarantine", "snapshots")
+_FULL_TABLES = ("cleansing.standardised_records", "cleansing.golden_customers", "marts.dim_customer")
+_SEARCHED_SCHEMAS = (*_FULL_SCHEMAS, "cleansing", "marts", "integration", "resolution")
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
+# The loader's and the gates' own words are nobody's.
+_OWN_WORDS = ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name", "source", "sources")
 _RUN = re.compile(rb"[A-Za-z0-9\x80-\xff]{3,}")
 
 
@@ -82,7 +87,7 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
     con.execute(f"create or replace temp table {_VALUES} as select distinct value from {_VALUES}")
     before = _count(con)
     for item in searched:
-        if item.schema in ("raw", "quarantine", "cleansing") or item.label == "marts.dim_customer":
+        if item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES:
             for values in _texts(item, of_person=False):
                 con.execute(
                     f"delete from {_VALUES} where value in (select value from ({values}) semi join {_VALUES} using (value))"
@@ -103,9 +108,9 @@ def _texts(item: Relation, *, of_person: bool) -> Iterator[str]:
     condition = item.condition("held")
     where = condition if of_person else f"not ({condition})"
     plain, documents = [], []
+    full = item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES
     for name in item.texts:
-        # Dagster's and the loader's own words are nobody's.
-        if name in ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name"):
+        if name in _OWN_WORDS or (not full and not name.endswith("_id")):
             continue
         (documents if item.columns[name].startswith("JSON") else plain).append(f"held.{quote(name)}")
     if plain:
