@@ -199,3 +199,37 @@ suppressions = sa.Table(
     sa.Column("suppressed_at", sa.DateTime, nullable=False),
     sqlite_autoincrement=True,
 )
+
+match_judgements = sa.Table(
+    "match_judgements",
+    metadata,
+    # One row per decision about a pair of records, or per undoing of one; nothing is edited. The pair's smaller record
+    # id stands left. The living verdict of a pair is the last one that was not undone.
+    sa.Column("judgement_id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("record_id_l", sa.String(500), nullable=False),
+    sa.Column("record_id_r", sa.String(500), nullable=False),
+    sa.Column("verdict", sa.String(20), nullable=False),
+    # Of an entry `undone`: the entry that it takes back.
+    sa.Column("undoes", sa.Integer),
+    sa.Column("decided_by", sa.String(200), nullable=False),
+    sa.Column("decided_at", sa.DateTime, nullable=False),
+    sa.Column("reason", sa.Text),
+    # The customers of both records when it was decided, for whoever reads it later; null when there were none yet.
+    sa.Column("customer_id_l", sa.String(100)),
+    sa.Column("customer_id_r", sa.String(100)),
+    sa.CheckConstraint(
+        "verdict in ('must_link', 'cannot_link', 'unsure') and undoes is null or verdict = 'undone' and undoes is not null",
+        name="match_judgement_verdict",
+    ),
+    sqlite_autoincrement=True,
+)
+
+# The newest load date of the records when a run first took an entry of match_judgements into account. A warehouse that is
+# rebuilt day by day takes it into account from that day on, so that ids which lived before it are given again.
+match_judgement_uses = sa.Table(
+    "match_judgement_uses",
+    metadata,
+    sa.Column("judgement_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("load_date", sa.Date, nullable=False),
+    sa.Column("noted_at", sa.DateTime, nullable=False),
+)

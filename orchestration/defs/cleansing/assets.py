@@ -1,11 +1,10 @@
-"""Standardised records, edges and memberships; then the golden values of dbt. The linkage model is in `models`."""
+"""Standardised records, edges and clusters; then the golden values of dbt. The linkage model is in `models`, ids in `identity`."""
 
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, dbt_stage, project, stage_tag
-from orchestration.identity import assign_customer_ids
 from orchestration.linkage import cluster, score
 from orchestration.linkage.registry import current_model
 from orchestration.standardise import standardise_records
@@ -17,10 +16,10 @@ INTEGRATED = "integration.int_customer_records"
 RECORDS = "cleansing.standardised_records"
 EDGES = "resolution.edges"
 CLUSTERS = "resolution.clusters"
-MEMBERSHIPS = "resolution.memberships"
+JUDGEMENTS = "resolution.judgements"
 
 
-def _made(con: "duckdb.DuckDBPyConnection", table: str, **more: str | int) -> dg.MaterializeResult:
+def made(con: "duckdb.DuckDBPyConnection", table: str, **more: str | int) -> dg.MaterializeResult:
     """What Dagster shows of a table that was made: its rows and columns, and whatever else is named."""
     columns = [dg.TableColumn(row[0], row[1]) for row in con.execute(f"describe {table}").fetchall()]
     return dg.MaterializeResult(
@@ -48,7 +47,7 @@ def standardised_records() -> dg.MaterializeResult:
     with project().warehouse() as con:
         con.execute("create schema if not exists cleansing")
         standardise_records(con, INTEGRATED, RECORDS)
-        return _made(con, RECORDS)
+        return made(con, RECORDS)
 
 
 @dg.asset(
@@ -70,34 +69,32 @@ def edges() -> dg.MaterializeResult:
     with kindred.warehouse() as con:
         con.execute("create schema if not exists resolution")
         score(con, model, RECORDS, EDGES)
-        return _made(con, EDGES, model=model.version)
+        return made(con, EDGES, model=model.version)
 
 
 @dg.asset(
-    key=["resolution", "memberships"],
-    deps=[["cleansing", "standardised_records"], ["resolution", "edges"]],
+    key=["resolution", "clusters"],
+    deps=[["cleansing", "standardised_records"], ["resolution", "edges"], ["resolution", "judgements"]],
     group_name="cleansing",
     kinds={"python", "duckdb"},
     owners=[PLATFORM_OWNER],
     required_resource_keys=RUN_LOCK,
     op_tags=stage_tag("cleansing"),
-    description="One row per record: the customer it belongs to. Nobody is left out; a record alone is a customer.",
+    description="One row per record: the cluster that the edges and the judgements of people put it into.",
 )
-def memberships() -> dg.MaterializeResult:
-    """Cluster the edges and name each cluster after its founding record."""
+def clusters() -> dg.MaterializeResult:
+    """Cluster the edges, with the judgements applied."""
     kindred = project()
     model = current_model(kindred.settings.models)
     if model is None:
         raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
     with kindred.warehouse() as con:
-        cluster(con, model, RECORDS, EDGES, CLUSTERS)
-        assign_customer_ids(con, CLUSTERS, INTEGRATED, MEMBERSHIPS)
-        customers = con.execute(f"select count(distinct customer_id) from {MEMBERSHIPS}").fetchall()[0][0]
-        return _made(con, MEMBERSHIPS, customers=int(customers))
+        cluster(con, model, RECORDS, EDGES, CLUSTERS, judgements=JUDGEMENTS)
+        return made(con, CLUSTERS)
 
 
 @dg.definitions
 def cleansing() -> dg.Definitions:
     """Standardising and resolving in Python, then survivorship: models/cleansing."""
     golden = dbt_stage("cleansing", "fqn:kindred.cleansing")
-    return dg.Definitions(assets=[standardised_records, edges, memberships, golden])
+    return dg.Definitions(assets=[standardised_records, edges, clusters, golden])
