@@ -35,7 +35,8 @@ def storage() -> dg.Definitions:
 
     @dg.asset(
         key=["published", "analytics"],
-        deps=tables,
+        # Ids are taken over first: an id that was published must never be unknown to the next run.
+        deps=[*tables, dg.AssetKey(["resolution", "accepted_ids"])],
         group_name="storage",
         kinds={"duckdb", "file"},
         owners=[PLATFORM_OWNER],
