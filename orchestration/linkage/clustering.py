@@ -176,10 +176,10 @@ def _weight_sql(columns: set[str]) -> str:
     """SQL: the weight of an edge; hard contradictions count as certain non-matches.
 
     Two birth dates with two first names and no identifier in common are two people, whatever
-    else agrees. Fewer contradictions are left to their weights: typing errors make them, too.
+    else agrees, and so are a senior and a junior. Fewer contradictions are left to their weights: typing errors make them, too.
     """
     differs = {
-        name: f"{quoted('gamma_' + name)} = 0" for name in ("given_name", "birth_date") if f"gamma_{name}" in columns
+        name: f"{quoted('gamma_' + name)} = 0" for name in ("given_name", "birth_date", "generation") if f"gamma_{name}" in columns
     }
     shared = [
         f"{quoted('gamma_' + name)} > 0" for name in ("national_id", "email", "phone") if f"gamma_{name}" in columns
@@ -188,6 +188,8 @@ def _weight_sql(columns: set[str]) -> str:
     if "birth_date" in differs and "given_name" in differs:
         unless = f" and not ({' or '.join(shared)})" if shared else ""
         tests.append(f"({differs['birth_date']} and {differs['given_name']}{unless})")
+    if "generation" in differs:
+        tests.append(differs["generation"])
     if not tests:
         return "match_weight"
     return f"case when {' or '.join(tests)} then least(match_weight, {-CERTAIN}) else match_weight end"

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orchestration.linkage.errors import ModelError
-from orchestration.linkage.features import FEATURES
+from orchestration.linkage.features import CATEGORY_PREFIX, FEATURES, IDENTIFIER_PREFIX
 from orchestration.linkage.forms import DATA
 from orchestration.linkage.sql import columns_of, quoted
 
@@ -30,7 +30,8 @@ _COMMONEST_BITS = 5
 _CLASS_BITS = 2
 _LAST_CLASS = 5
 _HANDFUL = 20
-_CORE = frozenset(("given", "family", "birth", "email", "national_id"))
+_CORE = frozenset(("given", "family", "organisation", "birth", "email", "national_id"))
+_CODED = frozenset(("email", "phone", "national_id"))
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,24 @@ def class_column(feature: str) -> str:
 def _specifications(extras: Sequence[str]) -> list[dict[str, Any]]:
     specifications = list(_document()["comparisons"])
     for column in extras:
-        shape = _document()["extra"]
+        shape = _document()[_shape_of(column)]
         levels = [
             {key: value.format(column=column) if isinstance(value, str) else value
              for key, value in level.items()}
             for level in shape["levels"]
         ]  # fmt: skip
         specifications.append({**shape, "name": column, "present": column, "levels": levels})
+        attribute = column.removeprefix(IDENTIFIER_PREFIX)
+        if attribute in _CODED:
+            # What the attribute's own comparison says already.
+            specifications[-1]["unless"] = f"{attribute}_l = {attribute}_r"
     return specifications
+
+
+def _shape_of(column: str) -> str:
+    if column.startswith(IDENTIFIER_PREFIX):
+        return "extra_identifier"
+    return "extra_category" if column.startswith(CATEGORY_PREFIX) else "extra"
 
 
 def informative_columns(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> set[str]:

@@ -179,8 +179,9 @@ def estimate(
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
         share = weighted.sum(axis=0) + 1e-3
         share[strangers] += pairs_elsewhere
-        for i in same[1:]:
-            share[i] = min(share[i], kinds[i].at_most * share[same[0]])
+        for i, kind in enumerate(kinds):
+            if kind.at_most < 1.0:
+                share[i] = min(share[i], kind.at_most * share[same[0]])
         share /= share.sum()
         counts = weighted.T @ onehot
         counts[strangers] += elsewhere
