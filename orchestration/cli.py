@@ -12,6 +12,7 @@ import typer
 
 from orchestration.cli_model import model_app
 from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
+from orchestration.cli_warehouse import warehouse_app
 
 FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
 
@@ -35,40 +36,47 @@ def run(
     every: Annotated[bool, typer.Option("--all", help="Run every landed day, in order.")] = False,
     first: Annotated[
         datetime | None,
-        typer.Option(
-            "--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the first landed day to run."
-        ),
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the first day to run."),
     ] = None,
     last: Annotated[
         datetime | None,
-        typer.Option(
-            "--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the last landed day, included."
-        ),
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the last day, included."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run days that have not changed, too.")] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--extract-again", help="Take landed days anew from databases, APIs and buckets before running."),
+    ] = False,
     sample_if_empty: Annotated[
         bool, typer.Option(help="Make the sample company first when nothing has landed yet.")
     ] = False,
 ) -> None:
     """Run the daily job: for a day, a range, all landed days, or the newest one. Exit code 0 says that it is published."""
-    from orchestration.daily import days_between, days_to_run, published_file, run_days
+    from orchestration.config import load_settings
+    from orchestration.daily import published_file, run_days
+    from orchestration.days import days_between, days_to_run, extract_again
     from orchestration.display import run_progress, show_run
+    from orchestration.notify import telling
     from orchestration.project import load_project
 
     if (day is not None) + every + (first is not None or last is not None) > 1:
         raise typer.BadParameter("choose one of --date, --all, and --from with --to")
     if first is not None and last is not None and first > last:
         raise typer.BadParameter(f"--from {first.date()} is after --to {last.date()}")
-    project = load_project()
-    if sample_if_empty and not any(project.settings.landing.glob("*/*/*")):
-        sample()
-    if first or last:
-        days = days_between(project, first.date() if first else None, last.date() if last else None)
-    else:
-        days = days_to_run(project, day.date() if day else None, every=every)
-    with run_progress() as on_progress:
-        runs = list(run_days(project, days, on_progress, force=force))
-    show_run(runs, published_file(project), project.settings.published / "report.html")
+    settings = load_settings()
+    with telling(settings, day.date() if day else None):
+        project = load_project()
+        if sample_if_empty and not any(settings.landing.glob("*/*/*")):
+            sample()
+        if first or last:
+            days = days_between(project, first.date() if first else None, last.date() if last else None)
+        else:
+            days = days_to_run(project, day.date() if day else None, every=every)
+        if again:
+            extract_again(project, days)
+        with run_progress() as on_progress:
+            runs = list(run_days(project, days, on_progress, force=force))
+    show_run(runs, published_file(project), settings.published / "report.html")
     if not runs[-1].published:
         raise typer.Exit(1)
 
@@ -192,6 +200,7 @@ contract_app = typer.Typer(help="The data contracts of the active sources.", no_
 app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(audit_app, name="audit")
 app.add_typer(model_app, name="model")
 privacy_app = typer.Typer(help="What is held of people.", no_args_is_help=True)
@@ -277,12 +286,16 @@ def contract_check() -> None:
 
 def main() -> None:
     """Run the command line; errors made for people are printed as such, without a stack trace."""
+    from orchestration.config import keep_to_owner
     from orchestration.errors import KindredError
 
+    keep_to_owner()
     try:
         app()
     except KindredError as error:
         typer.secho(f"kindred: {error}", fg="red", err=True)
+        for note in getattr(error, "__notes__", []):
+            typer.secho(note, fg="yellow", err=True)
         sys.exit(1)
 
 

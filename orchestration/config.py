@@ -4,6 +4,7 @@ Belongs here: what an operator may set, and where files lie. Does not belong her
 those files.
 """
 
+import os
 import re
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+OWNER_ONLY_UMASK = 0o077
 
 
 class Settings(BaseSettings):
@@ -40,6 +42,7 @@ class Settings(BaseSettings):
     threads: int | None = None
     webhook_url: str | None = None
     smtp_url: str | None = None
+    smtp_ca_file: Path | None = None
     ui_url: str = "http://localhost:3000"
 
     @field_validator("data", "contracts")
@@ -101,6 +104,15 @@ class Settings(BaseSettings):
     def dbt_project(self) -> Path:
         """The dbt project that ships with Kindred."""
         return PROJECT_ROOT / "dbt_project"
+
+
+def keep_to_owner() -> None:
+    """From now on whatever this process and its children create is for its owner alone.
+
+    Called where a process begins (command line, Dagster's code location). What others may read, the published files, is
+    opened to them by name (`orchestration.publishing.files`).
+    """
+    os.umask(OWNER_ONLY_UMASK)
 
 
 def load_settings() -> Settings:

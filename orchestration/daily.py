@@ -1,7 +1,7 @@
 """`kindred run`: the daily job for one day or several, in this process, with progress and an account at the end.
 
-Belongs here: choosing days, running Dagster's job for each, and gathering what came of it. Does not belong here: what
-the job does (see `defs`) and how the account looks (see `display`).
+Belongs here: running Dagster's job for each day, and gathering what came of it. Does not belong here: choosing days (see
+`days`), what the job does (see `defs`) and how the account looks (see `display`).
 """
 
 import logging
@@ -11,16 +11,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.errors import KindredError
 from orchestration.notify import Notice, problems_of, send
 from orchestration.project import Project
-from orchestration.sources.deliveries import landed_days
-from orchestration.sources.extract import is_asked
-from orchestration.unchanged import keep_state, means, published_by
+from orchestration.unchanged import published_by
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -31,10 +28,6 @@ GATE_PREFIX = "gate_"
 STAGE_TAG = "kindred/stage"
 # Marks a run of the command line, which tells people of failures itself.
 COMMAND_LINE_TAG = "kindred/command_line"
-
-
-class NothingLandedError(KindredError):
-    """There is no landing day to run."""
 
 
 @dataclass
@@ -156,46 +149,6 @@ def failure_message(event: "dg.DagsterEvent") -> str:
     return text.removeprefix(f"{name}: ").removeprefix(f"orchestration.{name}: ")
 
 
-def days_between(project: Project, first: date | None, last: date | None) -> list[date]:
-    """The landed days from `first` to `last`, both included and None for open, in order: a backfill.
-
-    Raises NothingLandedError when none has landed in that range.
-    """
-    landed = landed_days(project.settings.landing, project.sources)
-    days = [day for day in landed if (first is None or day >= first) and (last is None or day <= last)]
-    if not days:
-        span = f"from {first or 'the first day'} to {last or 'the last'}"
-        known = f"landed are {landed[0]} to {landed[-1]}" if landed else "no day has landed at all"
-        raise NothingLandedError(f"nothing has landed {span}; {known}")
-    return days
-
-
-def days_to_run(project: Project, day: date | None, *, every: bool) -> list[date]:
-    """The landed days to run, in order: the given one, every one, or by default the newest.
-
-    A source that Kindred asks itself (a database, an API, a bucket) can have any day run that has not landed; when all
-    sources are such, or nothing has landed, today counts as landed.
-
-    Raises NothingLandedError when no such day has landed.
-    """
-    landed = landed_days(project.settings.landing, project.sources)
-    asked = [contract for contract in project.contracts if is_asked(contract)]
-    today = datetime.now(UTC).date()
-    if asked and today not in landed and (len(asked) == len(project.contracts) or not landed):
-        landed = sorted([*landed, today])
-    if day is not None:
-        if day not in landed and not asked:
-            near = ", ".join(str(other) for other in landed[-3:]) or "none"
-            raise NothingLandedError(f"nothing has landed for {day}; the newest landed days are: {near}")
-        return [day]
-    if not landed:
-        raise NothingLandedError(
-            f"no landing day in {project.settings.landing} for the sources {', '.join(sorted(project.sources))}. "
-            "Put files under <source>/<YYYY-MM-DD>/, or make the sample with `kindred sample`."
-        )
-    return landed if every else landed[-1:]
-
-
 def run_days(
     project: Project, days: Sequence[date], on_progress: OnProgress, *, force: bool = False
 ) -> Iterator[DayRun]:
@@ -240,11 +193,8 @@ def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, fo
             if known:
                 yield _unchanged(day, known)
                 continue
-            before = means(project)
             outcome = _run_day(project, job, instance, day, on_progress)
-            if outcome.published:
-                keep_state(project, day, outcome.run_id, before)
-            else:
+            if not outcome.published:
                 steps = [(failure.stage, failure.step, failure.message) for failure in outcome.failures]
                 outcome.untold = send(project.settings, Notice(day, outcome.run_id, problems_of(steps)))
             yield outcome

@@ -21,6 +21,7 @@ from orchestration.ledger.digest import decisions_digest
 from orchestration.ledger.promotions import read_promotions
 from orchestration.ledger.store import Ledger
 from orchestration.linkage.registry import pointed
+from orchestration.privacy.encryption import load_encryption_key
 from orchestration.privacy.secret import load_secret
 from orchestration.project import Project
 from orchestration.quality.history import ensure_tables, now
@@ -37,7 +38,7 @@ _CODE_FILES = ("*.py", "*.sql", "*.css", "*.j2", "*.csv", "*.json", "*.yml", "*.
 # Rows arrive and leave in these; everything else in the warehouse follows from them.
 _ARRIVAL_SCHEMAS = ("raw", "quarantine")
 _BUILT_SCHEMAS = ("staging", "integration", "cleansing", "resolution", "marts", "analysis")
-_PUBLISHED_FILES = ("analytics.duckdb", "report.html")
+_PUBLISHED_FILES = ("analytics.duckdb", "customers.duckdb", "public.duckdb", "report.html")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ def means(project: Project) -> Means | None:
     digest = hashlib.sha256(f"{sys.version}\n{_libraries()}\n{settings.engine}\n".encode())
     # Keyed, so that the warehouse says nothing about the secret.
     digest.update(hmac.new(secret, b"kindred published state", hashlib.sha256).digest())
+    key = load_encryption_key(settings).encode()
+    digest.update(hmac.new(key, b"kindred published state", hashlib.sha256).digest())
+    digest.update(f"{settings.token_period}\n{settings.k_anonymity}\n".encode())
     for contract in project.contracts:
         digest.update(contract.path.read_bytes())
     for folder in (*(PROJECT_ROOT / name for name in _CODE), settings.dbt_project):
@@ -133,27 +137,27 @@ def published_by(project: Project, day: date) -> str | None:
         return str(of_day[0][0]) if same else None
 
 
-def keep_state(project: Project, day: date, run_id: str, before: Means | None) -> None:
-    """Remember what was published, after a whole run of the daily job has succeeded.
+def keep_state(project: Project, day: date, run_id: str, before: Means | None) -> bool:
+    """Remember what was published, after a whole run of the daily job has succeeded; the run still holds the warehouse.
 
     Nothing is remembered when something changed while the run went on (`before` is what stood at its start), or when
-    another run has written since: then the next run runs.
+    another run has written since: then the next run runs. Returns whether it was remembered.
     """
-    with project.exclusive():
-        after = means(project)
-        if before is None or after is None or not before.kept_by(after):
-            return
-        with project.warehouse() as con:
-            ensure_tables(con)
-            if _last_run(con) != run_id:
-                return
-            con.execute("begin")
-            con.execute("delete from quality.published_state where load_date = ?", [day])
-            con.execute(
-                "insert into quality.published_state values (?, ?, ?, ?, ?)",
-                [day, run_id, _day_state(con, after, day), _state(con, project, after), now()],
-            )
-            con.execute("commit")
+    after = means(project)
+    if before is None or after is None or not before.kept_by(after):
+        return False
+    with project.warehouse() as con:
+        ensure_tables(con)
+        if _last_run(con) != run_id:
+            return False
+        con.execute("begin")
+        con.execute("delete from quality.published_state where load_date = ?", [day])
+        con.execute(
+            "insert into quality.published_state values (?, ?, ?, ?, ?)",
+            [day, run_id, _day_state(con, after, day), _state(con, project, after), now()],
+        )
+        con.execute("commit")
+    return True
 
 
 def _is_loaded(con: "duckdb.DuckDBPyConnection", project: Project, day: date) -> bool:

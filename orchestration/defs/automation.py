@@ -63,6 +63,16 @@ def landing_day_complete(context: dg.SensorEvaluationContext) -> dg.SensorResult
     return dg.SensorResult(run_requests=requests, skip_reason=waiting)
 
 
+def _without_step(event: dg.DagsterEvent) -> str:
+    """What ended a run before any step began: its resources, or the launch of the run."""
+    data = event.event_specific_data
+    error = getattr(data, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = (error.message or "").strip() if error is not None else ""
+    return said or event.message or "failed without a message"
+
+
 @dg.run_failure_sensor(monitored_jobs=[daily_run], default_status=dg.DefaultSensorStatus.RUNNING)
 def tell_of_failure(context: dg.RunFailureSensorContext) -> None:
     """Tell people, where a webhook or e-mail is configured, that a run failed or a gate blocked."""
@@ -82,7 +92,7 @@ def tell_of_failure(context: dg.RunFailureSensorContext) -> None:
     steps = [
         ("", event.step_key or "", blocked.get(event.step_key) or failure_message(event))
         for event in context.get_step_failure_events()
-    ] or [("", run.job_name, context.failure_event.message or "failed without a message")]
+    ] or [("", run.job_name, _without_step(context.failure_event))]
     day = run.tags.get("dagster/partition")
     notice = Notice(date.fromisoformat(day) if day else None, run.run_id, problems_of(steps))
     for line in send(project().settings, notice):

@@ -13,6 +13,7 @@ from orchestration.config import Settings, load_settings
 from orchestration.daily import STAGE_TAG
 from orchestration.project import Project
 from orchestration.quality import RunContext
+from orchestration.unchanged import Means, means
 
 FIRST_LOAD_DATE = "2020-01-01"
 # The end offset makes today's delivery a partition before the day is over.
@@ -48,10 +49,13 @@ def project() -> Project:
 
 
 @dg.resource(description="Held for the whole run: the warehouse has one writer.")
-def run_lock(context: dg.InitResourceContext) -> Iterator[None]:
-    """The exclusive use of the data folder. Every asset that touches the warehouse requires it."""
+def run_lock(context: dg.InitResourceContext) -> Iterator[Means | None]:
+    """The exclusive use of the data folder. Every asset that touches the warehouse requires it.
+
+    Yields what decided, at the run's start, what the run makes.
+    """
     with project().exclusive():
-        yield
+        yield means(project())
 
 
 def run_context(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> RunContext:

@@ -17,7 +17,7 @@ VOCABULARY_FILE = Path(__file__).parent / "data" / "vocabulary.yaml"
 NAMES_FILE = Path(__file__).resolve().parent.parent.parent / "data" / "sample" / "names.csv"
 
 # Attributes of linkage's list that say nothing a customer record could hold.
-_NOT_RECORDED = ("age", "po_box")
+_NOT_RECORDED = ("age", "po_box", "organisation")
 # The second line of an address is a unit or more of the street, which only its values tell: one name, `street_extra`.
 _STREET_LINES = "street_extra"
 

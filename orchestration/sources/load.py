@@ -6,11 +6,12 @@ the quality gates).
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -20,6 +21,7 @@ from orchestration.quality.decided import replace_day as replace_decided
 from orchestration.quality.history import ensure_tables
 from orchestration.quality.profiles import keep_profile, seen_columns
 from orchestration.quality.quarantine import ensure_quarantine_table
+from orchestration.quality.suppressed import ensure_suppressed_table, note_suppressed
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.corrections import MALFORMED, Applied, apply_decisions
 from orchestration.sources.deliveries import delivered_files
@@ -29,6 +31,9 @@ from orchestration.sources.raw_table import kept_extras, raw_columns, raw_differ
 from orchestration.sources.read import read_file
 from orchestration.sources.reading import Delivered
 from orchestration.sources.typed import Survey, expected, landed_types, refuse_retyped, survey, typed, untypable
+
+if TYPE_CHECKING:
+    from orchestration.privacy.suppression import Gatekeeper
 
 # Part of every fingerprint: raise it when the loader would make other rows of the same files.
 LOADER_VERSION = "2"
@@ -58,6 +63,7 @@ def load_day(
     landing: Path,
     run_id: str,
     decisions: Decisions = no_decisions,
+    keeper: "Gatekeeper | None" = None,
     *,
     force: bool = False,
 ) -> LoadResult:
@@ -68,16 +74,19 @@ def load_day(
 
     Args:
         decisions: looks up what people decided about a table's day (see `orchestration.sources.corrections`).
+        keeper: holds back rows of erased people, and takes them out of the landed files before anything is kept.
         force: load the day even when neither files, contract nor decisions changed since it was loaded.
 
     Raises:
         DeliveryError: a file is missing, unreadable, or does not have the contract's columns.
+        PrivacyError: erased people could not be held back: the key of their tombstones is lost, or the disk is full.
     """
     ensure_tables(con)
     ensure_quarantine_table(con, table.raw_name)
     ensure_decided_tables(con)
+    ensure_suppressed_table(con)
     if raw_differs(con, table, kept_extras(con, contract, table)):
-        _rebuild(con, contract, table, landing, run_id, decisions)
+        _rebuild(con, contract, table, landing, run_id, decisions, keeper)
     files = delivered_files(contract, table, load_date, landing)
     fingerprint = _fingerprint(contract, files)
     decided = decisions(table.raw_name, load_date)
@@ -85,7 +94,29 @@ def load_day(
     same = {decision.decision_id for decision in decided} == decisions_applied(con, table.raw_name, load_date)
     if known is not None and same and not force:
         return known
-    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id, decided)
+    if keeper is not None and _hold_back(con, contract, table, load_date, landing, files, keeper):
+        fingerprint = _fingerprint(contract, files)
+    suppressed = keeper.counts(table, load_date, landing) if keeper is not None else {}
+    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id, decided, suppressed)
+
+
+def _hold_back(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    load_date: date,
+    landing: Path,
+    files: list[Path],
+    keeper: "Gatekeeper",
+) -> bool:
+    """Take the rows of erased people out of the day's files. Returns whether there were any."""
+    if not keeper.is_needed:
+        return False
+    rules = DriftRules(contract.drift_policy, seen_columns(con, f"raw.{table.raw_name}", load_date))
+    with landed_day(con, contract, table, landing, files, rules):
+        held = keeper.find(con, table, LANDED, MALFORMED)
+        keeper.take_out(con, contract, table, load_date, landing, held, MALFORMED)
+    return bool(held)
 
 
 def day_fingerprint(contract: Contract, table: Table, load_date: date, landing: Path) -> str:
@@ -106,9 +137,11 @@ def _load_files(
     fingerprint: str,
     run_id: str,
     decided: Sequence[RowDecision],
+    suppressed: Mapping[str, int],
 ) -> LoadResult:
     with _transaction(con):
         _place_day(con, contract, table, load_date, landing, files, fingerprint, run_id, decided)
+        note_suppressed(con, table.raw_name, load_date, suppressed)
     result = _known_load(con, table, load_date, fingerprint)
     assert result is not None
     return LoadResult(**{**result.__dict__, "unchanged": False})
@@ -373,7 +406,13 @@ def _fingerprint(contract: Contract, files: list[Path]) -> str:
 
 
 def _rebuild(
-    con: duckdb.DuckDBPyConnection, contract: Contract, table: Table, landing: Path, run_id: str, decisions: Decisions
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    table: Table,
+    landing: Path,
+    run_id: str,
+    decisions: Decisions,
+    keeper: "Gatekeeper | None",
 ) -> None:
     """Make raw.<table> anew in the contract's shape and load again every day that it held: landing is the truth.
 
@@ -392,3 +431,5 @@ def _rebuild(
             fingerprint = _fingerprint(contract, files)
             decided = decisions(table.raw_name, day)
             _place_day(con, contract, table, day, landing, files, fingerprint, run_id, decided)
+            if keeper is not None:
+                note_suppressed(con, table.raw_name, day, keeper.counts(table, day, landing))

@@ -6,7 +6,10 @@ import dagster as dg
 
 from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
 from orchestration.ledger.decisions import decisions_of
+from orchestration.ledger.errors import LedgerError
 from orchestration.ledger.store import Ledger
+from orchestration.privacy.errors import PrivacyError
+from orchestration.privacy.suppression import gatekeeper
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.errors import DeliveryError
 from orchestration.sources.extract import ExtractError, UnreachableError, land_day
@@ -66,8 +69,10 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
         try:
             with kindred.warehouse() as con:
                 decisions = decisions_of(Ledger.of(kindred.settings))
-                load = load_day(con, contract, table, run.load_date, kindred.settings.landing, run.run_id, decisions)
-        except DeliveryError as error:
+                keeper = gatekeeper(kindred)
+                landing = kindred.settings.landing
+                load = load_day(con, contract, table, run.load_date, landing, run.run_id, decisions, keeper)
+        except (DeliveryError, PrivacyError, LedgerError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         return dg.MaterializeResult(
             metadata={

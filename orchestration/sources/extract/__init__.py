@@ -5,6 +5,6 @@ day as a whole. Does not belong here: reading landed files into `raw` (see `sour
 """
 
 from orchestration.sources.extract.errors import ExtractError, UnreachableError
-from orchestration.sources.extract.landing import LandedDay, is_asked, land_day
+from orchestration.sources.extract.landing import LandedDay, can_take, is_asked, land_day
 
-__all__ = ["ExtractError", "LandedDay", "UnreachableError", "is_asked", "land_day"]
+__all__ = ["ExtractError", "LandedDay", "UnreachableError", "can_take", "is_asked", "land_day"]

@@ -18,6 +18,7 @@ from orchestration.sources.extract.progress import Progress
 from orchestration.sources.extract.state import (
     COMPLETE_MARKER,
     STATE_FILE,
+    TIMES,
     Around,
     DayState,
     around,
@@ -47,6 +48,21 @@ def is_asked(contract: Contract) -> bool:
     return isinstance(server, S3Server | SqlServer | ApiServer) or (
         isinstance(server, LocalServer) and server.folder is not None
     )
+
+
+def can_take(contract: Contract, load_date: date, *, now: datetime | None = None) -> bool:
+    """Whether the source's server can still be asked what belongs to a load date that is today or past.
+
+    Files can, by their dated folder or by their time of change, and rows whose cursor is a time. A snapshot says only what
+    a table holds now, and a cursor that is a number says nothing of days: those are taken for today and yesterday only.
+    """
+    today = (now or datetime.now(UTC)).astimezone(UTC).date()
+    if not is_asked(contract) or load_date > today:
+        return False
+    if load_date >= today - timedelta(days=1) or isinstance(contract.server, S3Server | LocalServer):
+        return True
+    cursors = [table.origin.cursor_type for table in contract.tables if table.origin and table.origin.cursor]
+    return contract.delivery == "delta" and any(kind in TIMES for kind in cursors)
 
 
 def land_day(

@@ -21,7 +21,8 @@ from orchestration.sources.extract.position import Position, Window, end_of
 STATE_FILE = "_state.json"
 COMPLETE_MARKER = "_SUCCESS"
 _VERSION = 1
-_TIMES = ("timestamp", "date")
+# Cursors of these types say which day a row belongs to.
+TIMES = ("timestamp", "date")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Around:
             _part(self.following, table.name, origin.cursor),
         )
         before = earlier.end if earlier else None
-        is_time = origin.cursor_type in _TIMES
+        is_time = origin.cursor_type in TIMES
         if later is not None:
             return Window(before, closed=True, upper=later.start, before=end_of(self.load_date) if is_time else None)
         if self.is_past and not is_time:

@@ -151,7 +151,7 @@ def test_the_asset_lands_the_day_and_loads_it(tmp_path: Path, monkeypatch: pytes
 
 
 def test_sources_that_are_asked_run_today_and_any_other_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestration.daily import days_to_run
+    from orchestration.days import days_to_run
     from orchestration.project import load_project
 
     people_of(tmp_path)
