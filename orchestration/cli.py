@@ -12,6 +12,7 @@ import typer
 
 from orchestration.cli_model import model_app
 from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
+from orchestration.cli_review import explain, review
 from orchestration.cli_warehouse import warehouse_app
 
 FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
@@ -128,14 +129,24 @@ def evaluate(
     truth: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="Parquet with record_id and person_id of every record.")
     ],
+    visits: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Parquet with message_id and person_id of web events: measures stitching."
+        ),
+    ] = None,
 ) -> None:
     """Compare the resolved customers with a truth: pairwise and B-cubed precision, recall and F1."""
     from orchestration.display import show_scores
+    from orchestration.display_model import show_stitching
     from orchestration.linkage import evaluate_file
+    from orchestration.linkage.stitching import evaluate_stitching
     from orchestration.project import load_project
 
     with load_project().warehouse() as con:
         show_scores(evaluate_file(con, "resolution.memberships", truth))
+        if visits is not None:
+            show_stitching(evaluate_stitching(con, truth, visits))
 
 
 @app.command()
@@ -218,6 +229,8 @@ def privacy_map() -> None:
 
 
 app.command("reconcile")(reconcile)
+app.command("review")(review)
+app.command("explain")(explain)
 
 
 @source_app.command("add")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from orchestration.linkage.comparing import ModelComparison, Regrouping
     from orchestration.linkage.drift import Drift
     from orchestration.linkage.registry import KeptModel, Trained
+    from orchestration.linkage.stitching import StitchScores
 
 # Weights that moved less than these would hide them.
 _SHOWN_LEVELS = 12
@@ -130,6 +131,25 @@ def show_promoted(version: str, previous: str | None) -> None:
     console.print(f"The linkage model {version} is in use. The next run resolves everybody anew with it.")
     if previous:
         console.print(f'Go back with: kindred model promote {previous} --reason "..."')
+
+
+def show_stitching(scores: "Sequence[StitchScores]") -> None:
+    """How anonymous browsing was given to customers, by rule."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("anonymous web events")
+    for name in ("stitched", "right", "precision", "recall"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        table.add_row(
+            score.rule, f"{score.stitched:,}", f"{score.correct:,}", f"{score.precision:.3f}", f"{score.recall:.3f}"
+        )
+    console.print(table)
+    if scores:
+        console.print(
+            f"[dim]Of {scores[0].anonymous:,} anonymous events of customers, {scores[0].reachable:,} were made in a browser "
+            "in which the same person was identified at some time; recall is of these.[/]",
+            soft_wrap=True,
+        )
 
 
 def _show_regroupings(title: str, examples: "Sequence[Regrouping]", count: int) -> None:

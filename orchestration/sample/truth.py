@@ -1,6 +1,6 @@
 """The truth behind the sample: who each record is, for measuring. Lies outside landing; the pipeline never reads it.
 
-Belongs here: the four truth tables and their writing. Does not belong here: anything that the files themselves tell.
+Belongs here: the five truth tables and their writing. Does not belong here: anything that the files themselves tell.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.sample.book import Book
-from orchestration.sample.channels.web import Web
+from orchestration.sample.channels.web import MESSAGE_ID, Web
 from orchestration.sample.delivery import Log
 from orchestration.sample.rates import Noise
 from orchestration.sample.render import CAPTURED
@@ -23,7 +23,7 @@ from orchestration.sample.world import World
 def write_truth(
     con: duckdb.DuckDBPyConnection, world: World, books: Sequence[Book], web: Web, log: Log, folder: Path
 ) -> None:
-    """Write records, devices, people and defects as Parquet, replacing what is there.
+    """Write records, devices, visits, people and defects as Parquet, replacing what is there.
 
     Staff's test records belong to nobody: each is its own person and household (`TEST-<record_id>`).
     """
@@ -31,6 +31,7 @@ def write_truth(
     tables = {
         "records": _records(con, world, books, web),
         "devices": _devices(con, web),
+        "visits": _visits(con, web),
         "people": _people(con, world),
         "defects": log.defect_table(),
     }
@@ -109,6 +110,19 @@ def _devices(con: duckdb.DuckDBPyConnection, web: Web) -> pa.Table:
         con,
         pa.table({"anonymous_id": web.anonymous_ids.take(pa.array(rows[:, 0])), "person": rows[:, 1]}),
         "select anonymous_id, 'P' || lpad((person + 1)::varchar, 7, '0') as person_id from truth_src",
+    )
+
+
+def _visits(con: duckdb.DuckDBPyConnection, web: Web) -> pa.Table:
+    """One row per web event: who sat at the device, whether they signed in or not."""
+    person = np.concatenate([*web.actors, np.zeros(0, np.int32)])
+    return _query(
+        con,
+        pa.table({"number": np.arange(len(person)), "person": person, "seed": pa.repeat(web.ctx.seed, len(person))}),
+        f"""
+        select {MESSAGE_ID} as message_id, 'P' || lpad((person + 1)::varchar, 7, '0') as person_id
+        from truth_src order by number
+        """,
     )
 
 

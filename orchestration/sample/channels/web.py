@@ -20,6 +20,9 @@ from orchestration.sample.words import Floats, Ints
 
 PAGE, VIEWED, ADDED, COMPLETED, LOGIN, NEWSLETTER = range(6)
 
+MESSAGE_ID = "'ajs-' || left(md5(number || '/' || seed), 24)"
+"""SQL of an event's id from its number and the sample's seed."""
+
 _PAGES = "['Home', 'Category', 'Search', 'Product', 'Cart', 'Account', 'Help'][1 + page]"
 _PATHS = "['/', '/c/home', '/search', '/p/item', '/cart', '/account', '/help'][1 + page]"
 _AGENTS = """[
@@ -57,7 +60,7 @@ _SELECT = f"""
 with named as (
     select
         *,
-        'ajs-' || left(md5(number || '/' || seed), 24) as key,
+        {MESSAGE_ID} as key,
         0 as flags,
         {_PAGES} as page_name,
         {_PATHS} as path,
@@ -114,6 +117,8 @@ class Web:
         self.newsletter: Ints = np.zeros(0, np.int64)
         self.sent_accounts = np.zeros(0, np.bool_)
         self.count = 0
+        # Whose event it is, one array per delivery: events are numbered through all of them.
+        self.actors: list[Ints] = []
 
     def deliver(self, today: Today) -> None:
         """Write the day."""
@@ -136,6 +141,7 @@ class Web:
         traits, trait_row = self._traits(sessions, events)
         first = self.count
         self.count += len(events.at)
+        self.actors.append(sessions.person[events.session].astype(np.int32))
         draws = rng.random((2, len(events.at)), dtype=np.float32)
         with ctx.delivery("web", today.number) as delivery:
             delivery.write(
