@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.identity import ensure_tables
 from orchestration.ledger.store import Ledger
 from orchestration.privacy.carrying import prepare_carrying
 from orchestration.privacy.ledger_tables import write_consent_events, write_restrictions
@@ -145,6 +146,7 @@ class House:
                 from integration.int_customer_records
                 """
             )
+            ensure_tables(con)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query finds."""
