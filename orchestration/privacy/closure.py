@@ -169,7 +169,9 @@ def _unknown(selector: Selector) -> str:
 
 def _require_run(con: "duckdb.DuckDBPyConnection") -> None:
     if relation(con, MEMBERSHIPS) is None or relation(con, STANDARD) is None:
-        raise PrivacyError("no day has been run in this data folder, so no person is known yet. Run `kindred run` first.")
+        raise PrivacyError(
+            "no day has been run in this data folder, so no person is known yet. Run `kindred run` first."
+        )
 
 
 def _make_tables(con: "duckdb.DuckDBPyConnection") -> None:
@@ -183,7 +185,9 @@ def _fill(con: "duckdb.DuckDBPyConnection", table: str, rows: Sequence[Sequence[
         return
     import pyarrow as pa
 
-    names = [item.split()[0] for item in CLOSURE_TABLES.get(table, "kind varchar, value varchar, person integer").split(", ")]
+    names = [
+        item.split()[0] for item in CLOSURE_TABLES.get(table, "kind varchar, value varchar, person integer").split(", ")
+    ]
     columns = list(zip(*rows, strict=True))
     con.register("closure_rows", pa.table({name: list(values) for name, values in zip(names, columns, strict=True)}))
     con.execute(f"insert into {table} by name select * from closure_rows")
@@ -197,7 +201,10 @@ def _customer_of(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str | 
     if selector.kind == "record":
         condition, value = "record_id = ?", selector.value.strip()
     else:
-        condition, value = f"record_id in (select record_id from {STANDARD} where email = ?)", _email(con, selector.value)
+        condition, value = (
+            f"record_id in (select record_id from {STANDARD} where email = ?)",
+            _email(con, selector.value),
+        )
     rows = con.execute(
         f"""
         select customer_id, count(*)
@@ -337,7 +344,9 @@ def _match(
     others = f"select record_id from {MEMBERSHIPS} where customer_id not in (select customer_id from {CUSTOMERS})"
     foreign = " or ".join(f"({value}) in ({others})" for value in ids) or "false"
     resolved = " or ".join(f"({value}) in (select record_id from {MEMBERSHIPS})" for value in ids) or "false"
-    ways = [(value, f"select record_id as value, person from {RECORDS}", f"not coalesce({foreign}, false)") for value in ids]
+    ways = [
+        (value, f"select record_id as value, person from {RECORDS}", f"not coalesce({foreign}, false)") for value in ids
+    ]
     ways += [
         (value, f"select anonymous_id as value, person from {VISITORS}", f"not coalesce({foreign}, false)")
         for value in link.visitors(read)

@@ -10,7 +10,7 @@ says of somebody else. What is held back is counted and never kept.
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from orchestration.ledger.store import Ledger
 from orchestration.ledger.tombstones import (
     Suppression,
     Tombstone,
@@ -34,6 +35,7 @@ from orchestration.privacy.landing_rows import written_beside
 from orchestration.privacy.links import TableLinks, email_form, national_form, phone_form, raw_reader, table_links
 from orchestration.privacy.pseudonyms import TokenKey, token, token_key, token_key_id
 from orchestration.privacy.relations import RECORDS, VISITORS, relation
+from orchestration.privacy.secret import load_secret
 from orchestration.privacy.tombstone_keys import (
     CERTAIN,
     birth_form,
@@ -50,7 +52,7 @@ from orchestration.sources.names import literal
 if TYPE_CHECKING:
     import duckdb
 
-    from orchestration.ledger.store import Ledger
+    from orchestration.project import Project
 
 PURPOSE = "tombstones"
 _RULES = Path(__file__).parent / "tombstone_rules.yml"
@@ -81,9 +83,7 @@ def load_rules(path: Path = _RULES) -> Rules:
     )
 
 
-def bury(
-    con: "duckdb.DuckDBPyConnection", ledger: "Ledger", closure: Closure, request_id: str, secret: bytes
-) -> int:
+def bury(con: "duckdb.DuckDBPyConnection", ledger: Ledger, closure: Closure, request_id: str, secret: bytes) -> int:
     """Write a tombstone for each person of the closure (in the temporary tables). Returns how many hashes were written.
 
     Raises LedgerError.
@@ -108,7 +108,9 @@ def _person_identities(con: "duckdb.DuckDBPyConnection", request_id: str, stones
     """One row for each record of each person, and one more with given and family name exchanged."""
     import pyarrow as pa
 
-    con.register("stones_arrow", pa.table({"tombstone_id": [s.tombstone_id for s in stones], "nonce": [s.nonce for s in stones]}))
+    con.register(
+        "stones_arrow", pa.table({"tombstone_id": [s.tombstone_id for s in stones], "nonce": [s.nonce for s in stones]})
+    )
     has_identifiers = relation(con, "integration.int_record_identifiers") is not None
     identifiers = (
         "integration.int_record_identifiers"
@@ -163,19 +165,27 @@ def _person_identities(con: "duckdb.DuckDBPyConnection", request_id: str, stones
     con.unregister("stones_arrow")
 
 
+def gatekeeper(project: "Project") -> "Gatekeeper":
+    """The gatekeeper of a project. Nothing is read before it is asked, the secret not unless there are tombstones."""
+    return Gatekeeper(Ledger.of(project.settings), project.contracts, lambda: load_secret(project.settings))
+
+
 @dataclass
 class Gatekeeper:
     """Holds the rows of erased people back while a day is loaded. One for each load: it reads the ledger when asked."""
 
-    ledger: "Ledger"
+    ledger: Ledger
     contracts: Sequence[Contract]
-    secret: "bytes | None" = None
+    secret: Callable[[], bytes]
     only: str | None = None
     """Compare with the tombstones of one request alone."""
 
-    def find(
-        self, con: "duckdb.DuckDBPyConnection", table: Table, landed: str, malformed: str
-    ) -> dict[str, set[int]]:
+    @property
+    def is_needed(self) -> bool:
+        """Whether anybody was erased. Raises LedgerError."""
+        return bool(living_tombstones(self.ledger))
+
+    def find(self, con: "duckdb.DuckDBPyConnection", table: Table, landed: str, malformed: str) -> dict[str, set[int]]:
         """The numbers of rows to hold back, by file, among a day's rows in two temporary tables.
 
         Raises:
@@ -189,6 +199,7 @@ class Gatekeeper:
         links = next(link for link in table_links(self.contracts) if link.name == table.raw_name)
         keys, fields = read_hashes(self.ledger)
         found: dict[str, set[int]] = {}
+        # Arrow tables under a name, because temporary tables would end with the load's transaction.
         con.register("stone_keys", keys)
         con.register("stone_fields", fields)
         self._living(con, stones)
@@ -218,10 +229,19 @@ class Gatekeeper:
         for file, rows in sorted(held.items()):
             path = landing / file
             beside = written_beside(path, contract.server, rows, broken.get(file, ()))
+            earlier = self.counts(table, load_date, landing).get(file, 0)
             append_suppression(
-                self.ledger, Suppression(table.raw_name, load_date, file, file_hash(beside), len(rows))
+                self.ledger, Suppression(table.raw_name, load_date, file, file_hash(beside), earlier + len(rows))
             )
             beside.replace(path)
+
+    def carry_over(self, table: Table, load_date: date, file: str, before: Path, after: Path) -> None:
+        """Keep a file's count of held-back rows when the file is rewritten for another reason."""
+        was, now = file_hash(before), file_hash(after)
+        noted = read_suppressions(self.ledger, table.raw_name, load_date)
+        rows = next((item.rows for item in reversed(noted) if item.file == file and item.content_hash == was), 0)
+        if rows:
+            append_suppression(self.ledger, Suppression(table.raw_name, load_date, file, now, rows))
 
     def counts(self, table: Table, load_date: date, landing: Path) -> dict[str, int]:
         """Rows held back of each file as it lies there now."""
@@ -232,18 +252,19 @@ class Gatekeeper:
             if item.file not in hashes:
                 hashes[item.file] = file_hash(path) if path.is_file() else ""
             if hashes[item.file] == item.content_hash:
-                found[item.file] = found.get(item.file, 0) + item.rows
+                found[item.file] = item.rows
         return found
 
     def _key(self, stones: Sequence[Tombstone]) -> TokenKey:
-        if self.secret is None or {s.key_check for s in stones} != {token_key_id(self.secret, PURPOSE)[:16]}:
+        secret = self.secret()
+        if {s.key_check for s in stones} != {token_key_id(secret, PURPOSE)[:16]}:
             raise LostKeyError(
                 f"the {len(stones):,} tombstones of erased people were made with another secret than the present one, so "
                 "nobody can tell whether an erased person is coming back. Nothing was loaded. Set KINDRED_SECRET to the "
                 "secret under which they were erased; without it, lift the tombstones with `kindred erase --lift REQUEST` "
                 "and erase the people again."
             )
-        return token_key(self.secret, PURPOSE)
+        return token_key(secret, PURPOSE)
 
     @staticmethod
     def _living(con: "duckdb.DuckDBPyConnection", stones: Sequence[Tombstone]) -> None:
@@ -291,7 +312,13 @@ def identity_sql(con: "duckdb.DuckDBPyConnection", links: TableLinks, landed: st
 
     full = first("full_name")
     words = f"regexp_split_to_array(trim({full}), '\\s+')" if full else ""
-    given = formed("given_name", given_form) if first("given_name") else given_form(f"{words}[1]") if full else "null::varchar"
+    given = (
+        formed("given_name", given_form)
+        if first("given_name")
+        else given_form(f"{words}[1]")
+        if full
+        else "null::varchar"
+    )
     family = (
         formed("family_name", family_form)
         if first("family_name")
@@ -303,7 +330,11 @@ def identity_sql(con: "duckdb.DuckDBPyConnection", links: TableLinks, landed: st
     born = "null::varchar"
     if birth is not None:
         text = read(birth.name)
-        parsed = f"try_strptime({text}, {literal(birth.date_format)})::date" if birth.date_format else f"try_cast({text} as date)"
+        parsed = (
+            f"try_strptime({text}, {literal(birth.date_format)})::date"
+            if birth.date_format
+            else f"try_cast({text} as date)"
+        )
         born = birth_form(f"coalesce({parsed}, try_cast({text} as date))")
     ids = ", ".join(links.record_ids(read)) or "null::varchar"
     visitors = ", ".join(links.visitors(read)) or "null::varchar"
@@ -340,7 +371,7 @@ def _held(con: "duckdb.DuckDBPyConnection", links: TableLinks, landed: str, key:
         key.parameters,
     )
     con.execute(
-        f"""
+        """
         create or replace temp table arriving_fields as
         with candidate_rows as (
             select candidates.arrival, candidates.tombstone_id, stones_living.nonce, arriving.* exclude (arrival)
@@ -418,9 +449,7 @@ def _decision_sql() -> str:
     return f"personal >= {rules.personal_at_least} and personal + household >= {rules.needed}"
 
 
-def _held_lines(
-    con: "duckdb.DuckDBPyConnection", table: Table, malformed: str, key: TokenKey
-) -> list[tuple[str, int]]:
+def _held_lines(con: "duckdb.DuckDBPyConnection", table: Table, malformed: str, key: TokenKey) -> list[tuple[str, int]]:
     """Broken lines with an id, an e-mail address, a phone or a national id of an erased person in them."""
     lines = con.execute(f"select file, row_number, text from {malformed} order by all").fetchall()
     if not lines:

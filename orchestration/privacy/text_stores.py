@@ -24,7 +24,9 @@ def clear_dbt(folder: Path) -> int:
     gone = 0
     for name in _DBT_LEFTOVERS:
         path = folder / name
-        files = [item for item in path.rglob("*") if item.is_file()] if path.is_dir() else [path] if path.exists() else []
+        files = (
+            [item for item in path.rglob("*") if item.is_file()] if path.is_dir() else [path] if path.exists() else []
+        )
         gone += len(files)
         if path.is_dir():
             shutil.rmtree(path)
@@ -65,7 +67,9 @@ def blank_sqlite(path: Path, traces: Traces) -> int:
     try:
         con.execute("pragma secure_delete = on")
         con.execute("begin immediate")
-        for (table,) in con.execute("select name from sqlite_master where type = 'table' and sql is not null").fetchall():
+        for (table,) in con.execute(
+            "select name from sqlite_master where type = 'table' and sql is not null"
+        ).fetchall():
             places += _blank_table(con, table, traces)
         con.execute("commit")
         if places:

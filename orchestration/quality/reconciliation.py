@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from orchestration.quality.decided import ensure_decided_tables
 from orchestration.quality.quarantine import ensure_quarantine_table, quarantine_relation
 from orchestration.quality.results import CheckResult, RunContext
+from orchestration.quality.suppressed import count_suppressed
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 ROWS_CHECK = "reconciliation:rows"
 VERSIONS_CHECK = "reconciliation:versions"
 RECORDS = "int_customer_records"
-# Tombstones of erased persons hold rows back from landing on; until they exist no row is suppressed.
-SUPPRESSED = 0
 
 Accounts = Callable[["duckdb.DuckDBPyConnection", RunContext], "list[CheckResult]"]
 """Further checks of a gate, asked for after its own have held rows back."""
@@ -105,7 +104,8 @@ def reconcile_rows(con: "duckdb.DuckDBPyConnection", table: str, run: RunContext
     ).fetchall()[0]
     if not known:
         return None
-    difference = landed - loaded - quarantined - discarded - SUPPRESSED
+    suppressed = count_suppressed(con, table, run.load_date)
+    difference = landed - loaded - quarantined - discarded - suppressed
     name = f"raw.{table}"
     kept = con.execute(
         "select superseded from quality.reconciliation where table_name = ? and load_date = ?", [name, run.load_date]
@@ -114,13 +114,13 @@ def reconcile_rows(con: "duckdb.DuckDBPyConnection", table: str, run: RunContext
     con.execute(
         "insert into quality.reconciliation values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            name, run.load_date, landed, loaded, quarantined, discarded, SUPPRESSED, kept[0][0] if kept else None,
+            name, run.load_date, landed, loaded, quarantined, discarded, suppressed, kept[0][0] if kept else None,
             difference,
         ],
     )  # fmt: skip
     found = (
         f"{landed:,} landed = {loaded:,} loaded + {quarantined:,} quarantined + {discarded:,} discarded + "
-        f"{SUPPRESSED:,} suppressed"
+        f"{suppressed:,} suppressed"
     )
     wrong = f"{found} does not hold: {abs(difference):,} rows are {'nowhere' if difference > 0 else 'in two places'}"
     return _result("collection", name, ROWS_CHECK, difference, landed, wrong if difference else found)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.ledger.decisions import Kind, RowDecision, append_decisions, decisions_of, read_decisions
 from orchestration.ledger.store import Ledger, current_actor
+from orchestration.privacy.suppression import gatekeeper
 from orchestration.quality.correction_file import Correction
 from orchestration.quality.decided import Place, ensure_decided_tables
 from orchestration.quality.errors import QuarantineError
@@ -32,6 +33,7 @@ from orchestration.sources.load import LANDED, landed_day, load_day
 if TYPE_CHECKING:
     import duckdb
 
+    from orchestration.privacy.suppression import Gatekeeper
     from orchestration.project import Project
 
 
@@ -62,6 +64,7 @@ class Desk:
     table: Table
     landing: Path
     actor: str
+    keeper: "Gatekeeper | None" = None
 
     @property
     def name(self) -> str:
@@ -87,7 +90,7 @@ def open_desk(project: "Project", table: str) -> Iterator[Desk]:
     with project.exclusive(), project.warehouse() as con:
         ensure_quarantine_table(con, name)
         ensure_decided_tables(con)
-        yield Desk(con, Ledger.of(project.settings), *known[name], project.settings.landing, current_actor())
+        yield Desk(con, Ledger.of(project.settings), *known[name], project.settings.landing, current_actor(), gatekeeper(project))
 
 
 def replay(desk: Desk, selection: Selection, corrections: Sequence[Correction] = ()) -> Outcome:
@@ -178,7 +181,7 @@ def _load_and_gate(desk: Desk, days: Sequence[date]) -> tuple[GateResult, ...]:
     run_id = f"quarantine-{uuid.uuid4()}"
     decisions = decisions_of(desk.ledger)
     for day in days:
-        load_day(desk.con, desk.contract, desk.table, day, desk.landing, run_id, decisions, force=True)
+        load_day(desk.con, desk.contract, desk.table, day, desk.landing, run_id, decisions, desk.keeper, force=True)
     # A contract whose columns changed has had every day of the table loaded again.
     gate = raw_gate(desk.contract, desk.table)
     touched = days_loaded_by(desk.con, gate.name, RunContext(run_id, days[0]))

@@ -1,0 +1,59 @@
+"""Taking people out of the truth that lies beside a sample company.
+
+Belongs here: the Parquet files of `data/sample_truth`. Does not belong here: landing.
+"""
+
+from pathlib import Path
+
+from orchestration.config import Settings
+from orchestration.privacy.closure import Closure
+from orchestration.sources.names import literal, quote
+
+_FOLDER = "sample_truth"
+
+
+def erase_sample_truth(settings: Settings, closure: Closure) -> int:
+    """Delete the rows of the people's records, devices and persons. Returns how many rows went."""
+    folder = settings.data / _FOLDER
+    records = folder / "records.parquet"
+    if not records.exists():
+        return 0
+    import duckdb
+    import pyarrow as pa
+
+    with duckdb.connect() as con:
+        con.register("erased", pa.table({"record_id": pa.array(sorted(closure.records), pa.string())}))
+        visitors = sorted(visitor for person in closure.people for visitor in person.visitors)
+        con.register("erased_visitors", pa.table({"anonymous_id": pa.array(visitors, pa.string())}))
+        con.execute(
+            f"create temp table erased_people as "
+            f"select distinct person_id from read_parquet({literal(str(records))}) semi join erased using (record_id)"
+        )
+        gone = 0
+        for path in sorted(folder.glob("*.parquet")):
+            if path != records:
+                gone += _rewrite(con, path)
+        return gone + _rewrite(con, records)
+
+
+def _rewrite(con: "duckdb.DuckDBPyConnection", path: Path) -> int:  # type: ignore[name-defined]  # noqa: F821
+    source = f"read_parquet({literal(str(path))})"
+    columns = {row[0] for row in con.execute(f"describe from {source}").fetchall()}
+    doomed = {
+        "record_id": "select record_id from erased",
+        "anonymous_id": "select anonymous_id from erased_visitors",
+        "person_id": "select person_id from erased_people" if "record_id" not in columns else "",
+        "record_key": "select substr(record_id, strpos(record_id, ':') + 1) from erased",
+    }
+    parts = [f"{quote(name)} in ({query})" for name, query in doomed.items() if name in columns and query]
+    if not parts:
+        return 0
+    where = " or ".join(f"coalesce({part}, false)" for part in parts)
+    count = con.execute(f"select count(*) from {source} where {where}").fetchall()[0][0]
+    if count:
+        beside = path.with_name(f".{path.name}.erasing")
+        con.execute(
+            f"copy (from {source} where not ({where})) to {literal(str(beside))} (format parquet, compression zstd)"
+        )
+        beside.replace(path)
+    return int(count)
