@@ -39,9 +39,7 @@ class Suppression:
     rows: int
 
 
-def append_tombstones(
-    ledger: "Ledger", stones: Sequence[Tombstone], keys: "pa.Table", fields: "pa.Table"
-) -> None:
+def append_tombstones(ledger: "Ledger", stones: Sequence[Tombstone], keys: "pa.Table", fields: "pa.Table") -> None:
     """Append tombstones with their hashes: columns (tombstone_id, kind, hash) and (tombstone_id, field, hash).
 
     Tombstones that stand already are left as they are. Raises LedgerError.
@@ -94,7 +92,9 @@ def read_hashes(ledger: "Ledger") -> "tuple[pa.Table, pa.Table]":
             rows = [] if connection is None else connection.execute(sa.select(table)).all()
         columns = list(zip(*rows, strict=True)) if rows else [(), (), ()]
         names = ("tombstone_id", name, "hash")
-        made.append(pa.table({key: pa.array(list(values), pa.string()) for key, values in zip(names, columns, strict=True)}))
+        made.append(
+            pa.table({key: pa.array(list(values), pa.string()) for key, values in zip(names, columns, strict=True)})
+        )
     return made[0], made[1]
 
 
@@ -116,7 +116,12 @@ def lift_tombstones(ledger: "Ledger", request_id: str, actor: str) -> int:
         if lifted:
             connection.execute(sa.insert(tombstone_lifts), lifted)
             append(
-                connection, actor=actor, action="erasure.lift", subject=request_id, details={"people": len(lifted)}, at=moment
+                connection,
+                actor=actor,
+                action="erasure.lift",
+                subject=request_id,
+                details={"people": len(lifted)},
+                at=moment,
             )
     return len(lifted)
 

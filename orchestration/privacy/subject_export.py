@@ -1,0 +1,170 @@
+"""Access: everything held on a person, as JSON and as a page, each row with where it came from.
+
+Belongs here: reading the closure's rows out of every store. Does not belong here: finding the closure (`closure.py`, the
+same as for erasure).
+"""
+
+import html
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.ledger.audit import append
+from orchestration.ledger.redaction import personal_rows
+from orchestration.ledger.store import Ledger
+from orchestration.privacy.closure import Closure, Selector, find_closure
+from orchestration.privacy.errors import PrivacyError
+from orchestration.privacy.holdings import Holding, count_holdings, ledger_places
+from orchestration.privacy.relations import relations
+from orchestration.sources.load import LANDED, MALFORMED, landed_day
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from orchestration.project import Project
+
+_PROVENANCE = ("_file", "_row", "_load_date")
+_WORDS = {
+    "landing": "As your data arrived",
+    "warehouse": "What was made of it",
+    "ledger": "What people decided about it",
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export that was written."""
+
+    json: Path
+    page: Path
+    holdings: tuple[Holding, ...]
+
+
+def export_subject(project: "Project", selector: Selector, out: Path, actor: str) -> Exported:
+    """Write everything held on one person to `out`, readable by the owner only, and note it in the audit log.
+
+    Raises:
+        PrivacyError: the person cannot be found, or the folder holds other files.
+        WarehouseLockedError: a run is going on.
+        LedgerError: the ledger cannot be read, or not written: then nothing is left in `out`.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise PrivacyError(f"{out} is not empty. Name a new folder, so that two people's data never lie together.")
+    ledger = Ledger.of(project.settings)
+    with project.exclusive(), project.warehouse() as con:
+        closure = find_closure(con, project.contracts, [selector])
+        holdings = count_holdings(con, ledger, closure)
+        content = {
+            "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "customers": sorted(closure.customers),
+            "records": sorted(closure.records),
+            "landing": _landed(project, con, closure),
+            "warehouse": _tables(con),
+            "ledger": personal_rows(ledger, closure.records, closure.customers, ledger_places(closure)),
+        }
+    out.mkdir(parents=True, exist_ok=True)
+    out.chmod(0o700)
+    files = {"subject.json": json.dumps(content, indent=1, ensure_ascii=False, default=_plain), "subject.html": _page(content)}
+    try:
+        for name, text in files.items():
+            descriptor = os.open(out / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+        with ledger.writing() as connection:
+            details = {"rows": sum(item.rows for item in holdings)}
+            append(connection, actor=actor, action="access.export", subject="1 person", details=details)
+    except BaseException:
+        for name in files:
+            (out / name).unlink(missing_ok=True)
+        raise
+    return Exported(out / "subject.json", out / "subject.html", tuple(holdings))
+
+
+def _landed(project: "Project", con: "duckdb.DuckDBPyConnection", closure: Closure) -> dict[str, list[dict[str, Any]]]:
+    """The person's rows of every landed file as they stand in it, with file, row and load date."""
+    by_name = {table.raw_name: (contract, table) for contract, table in project.tables}
+    wanted: dict[tuple[str, str, date], set[int]] = {}
+    for place in closure.places:
+        wanted.setdefault((place.table, place.file, place.load_date), set()).add(place.row)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for (name, file, day), rows in sorted(wanted.items()):
+        path = project.settings.landing / file
+        if name not in by_name or not path.is_file():
+            continue
+        contract, table = by_name[name]
+        with landed_day(con, contract, table, project.settings.landing, [path]):
+            entries = _rows(con, f"from {LANDED} where list_contains(?, _row) order by _row", [sorted(rows)])
+            lines = _rows(
+                con,
+                f"select row_number as _row, text as line from {MALFORMED} where list_contains(?, row_number) order by 1",
+                [sorted(rows)],
+            )
+        found[file] = [{"_file": file, "_row": row.pop("_row"), "_load_date": day, **_without_file(row)} for row in entries + lines]
+    return found
+
+
+def _without_file(row: dict[str, Any]) -> dict[str, Any]:
+    row.pop("_file", None)
+    return row
+
+
+def _tables(con: "duckdb.DuckDBPyConnection") -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for item in relations(con):
+        condition = item.condition("held")
+        rows = _rows(con, f"select * from {item.sql} as held where {condition} order by all") if condition else []
+        if rows:
+            found[item.label] = rows
+    return found
+
+
+def _rows(con: "duckdb.DuckDBPyConnection", query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    cursor = con.execute(query, parameters)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def _page(content: Mapping[str, Any]) -> str:
+    sections = []
+    for store, title in _WORDS.items():
+        tables = "".join(_section(name, rows) for name, rows in content[store].items())
+        sections.append(f"<h2>{title}</h2>{tables or '<p>Nothing.</p>'}")
+    ids = html.escape(", ".join(content["records"]))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Everything held on you</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #1b1b1b; }}
+div {{ overflow-x: auto; }} table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; vertical-align: top; padding: .2rem .6rem; border-bottom: 1px solid #ddd; }}
+</style></head><body>
+<h1>Everything held on you</h1>
+<p>Written on {html.escape(content["exported_at"])}. Your records: {ids}. Each row of an arrived file stands with the file,
+the row in it and the day on which it was loaded.</p>
+{"".join(sections)}
+</body></html>
+"""
+
+
+def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row if any(r.get(column) is not None for r in rows)))
+    columns.sort(key=lambda column: column not in _PROVENANCE)
+    head = "".join(f"<th>{html.escape(column.lstrip('_'))}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(row.get(column))}</td>" for column in columns) + "</tr>" for row in rows
+    )
+    return f"<h3>{html.escape(name)}</h3><div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else html.escape(str(value))
