@@ -86,6 +86,7 @@ class Proposal:
     """How candidate pairs were made: whole, or by keys with caps, and the blocks there are."""
 
     every_pair: bool
+    pairs: int
     caps: tuple[int, ...]
     histogram: Histogram
     reports: Sequence[KeyReport]
@@ -161,12 +162,14 @@ def make_pairs(
             """
         )
         everything = records * (records - 1) // 2
-        return Proposal(True, tuple(pinned), {}, [KeyReport(("every pair",), everything, everything, records)])
+        return Proposal(
+            True, everything, tuple(pinned), {}, [KeyReport(("every pair",), everything, everything, records)]
+        )
     if counted is None:
         write_keys(con, keys)
     histogram = count_blocks(con) if counted is None else counted
     caps, reports = live_caps(keys, pinned, histogram, budget, records)
-    _write_caps(con, caps)
+    write_caps(con, caps)
     con.execute(
         f"""
         create or replace table {KEYS} as
@@ -188,10 +191,12 @@ def make_pairs(
     )
     con.execute(f"drop table {KEYS}")
     con.execute("drop table block_caps")
-    return Proposal(False, caps, histogram, reports)
+    pairs = scalar_int(con, f"select count(*) from {PAIRS}")
+    return Proposal(False, pairs, caps, histogram, reports)
 
 
-def _write_caps(con: duckdb.DuckDBPyConnection, caps: Sequence[int]) -> None:
+def write_caps(con: duckdb.DuckDBPyConnection, caps: Sequence[int]) -> None:
+    """Create the table `block_caps` (`number`, `cap`)."""
     con.execute("create or replace table block_caps (number utinyint, cap integer)")
     if caps:
         con.executemany("insert into block_caps values (?, ?)", list(enumerate(caps)))

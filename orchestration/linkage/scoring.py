@@ -117,7 +117,7 @@ def label_components(con: duckdb.DuckDBPyConnection, strong: str) -> None:
     con.unregister("components_arrow")
 
 
-def propose_closing_pairs(con: duckdb.DuckDBPyConnection) -> None:
+def propose_closing_pairs(con: duckdb.DuckDBPyConnection, found: str = FOUND) -> None:
     """Create `candidate_pairs` of the pairs that blocking missed, or the floor dropped, inside `components`.
 
     A component is what edges above the threshold connect; whether it is one person depends on
@@ -139,7 +139,7 @@ def propose_closing_pairs(con: duckdb.DuckDBPyConnection) -> None:
         select l.rid as l, r.rid as r
         from differing as l
         inner join differing as r on l.component = r.component and l.rid < r.rid
-        anti join {FOUND} as found on l.rid = found.l and r.rid = found.r
+        anti join {found} as found on l.rid = found.l and r.rid = found.r
         """
     )
 

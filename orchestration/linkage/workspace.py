@@ -111,7 +111,7 @@ def build_features(
         """
     )
     con = work.con
-    _check_ids(con, records)
+    check_ids(con, records, "records")
     _fold_text(con, extras)
     derive_features(con, extras)
     con.execute("create or replace table record_ids as select rid, record_id, row_hash from records")
@@ -120,10 +120,11 @@ def build_features(
     return FeatureTable(con=con, database=work.name, records=int(rows), extras=extras)
 
 
-def _check_ids(con: duckdb.DuckDBPyConnection, records: str) -> None:
+def check_ids(con: duckdb.DuckDBPyConnection, records: str, copied: str) -> None:
+    """Raise LinkageError when ids of `records`, of which `copied` is a copy, are null or not unique."""
     wrong = con.execute(
-        """
-        select record_id, count(*) as times from records
+        f"""
+        select record_id, count(*) as times from {copied}
         group by record_id having count(*) > 1 or record_id is null
         order by record_id nulls first limit 1
         """
