@@ -14,12 +14,21 @@ from enum import StrEnum
 from pathlib import Path
 
 from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.duckdb_files import extension_path, literal
 from orchestration.errors import KindredError
+from orchestration.privacy.encryption import (
+    KeyOrigin,
+    key_origin,
+    load_encryption_key,
+    load_key_of_working_files,
+)
 from orchestration.project import Project
 from orchestration.sources.deliveries import landed_days
 
 # Room for a day's work on a laptop: the working file, its copy while publishing, dbt's artefacts.
 LEAST_FREE_BYTES = 2 * 1024**3
+# All of the data folder but what is published, and what the repository carries (contracts, the sample's words).
+PRIVATE_FOLDERS = ("landing", "warehouse", "ledger", "models", "quality", "dagster", "dbt", "secret", "sample_truth")
 # The packages whose version decides whether files can be read or results repeat.
 PINNED = ("dagster", "dbt-core", "dbt-duckdb", "duckdb", "duckdb-engine", "great-expectations", "splink", "sqlalchemy")
 
@@ -45,7 +54,8 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one finding at a time; a check that breaks is itself a finding."""
     checks: tuple[Callable[[Settings], Finding], ...] = (
-        _python, _packages, _extension, _data_folder, _disk, _secret, _contracts, _landing, _warehouse, _telemetry,
+        _python, _packages, _extension, _data_folder, _disk, _secret, _encryption, _permissions,
+        _contracts, _landing, _warehouse, _telemetry,
     )  # fmt: skip
     for check in checks:
         try:
@@ -80,13 +90,11 @@ def _packages(_: Settings) -> Finding:
 
 def _extension(_: Settings) -> Finding:
     import duckdb
-    import duckdb_extension_httpfs
 
-    version = f"v{duckdb.__version__}"
-    folder = Path(duckdb_extension_httpfs.__file__).parent
-    if (folder / "extensions" / version / "httpfs.duckdb_extension").exists():
-        return Finding("duckdb httpfs", Verdict.OK, f"{version}, from its package")
-    return Finding("duckdb httpfs", Verdict.FAIL, f"no build for DuckDB {version}", "rm -r .venv && make setup")
+    path = extension_path()
+    with duckdb.connect() as connection:
+        connection.execute(f"load {literal(str(path))}")
+    return Finding("duckdb httpfs", Verdict.OK, f"v{duckdb.__version__}, from its package")
 
 
 def _data_folder(settings: Settings) -> Finding:
@@ -113,6 +121,46 @@ def _secret(settings: Settings) -> Finding:
         "secret", Verdict.WARN, "generated in the data folder, beside what it protects",
         "in production set KINDRED_SECRET from your secret store",
     )  # fmt: skip
+
+
+def _encryption(settings: Settings) -> Finding:
+    origin = key_origin(settings)
+    if settings.encrypt_working_files:
+        load_key_of_working_files(settings)
+        return Finding("encryption", Verdict.OK, f"warehouse and customers.duckdb, key from {origin}")
+    if origin is KeyOrigin.FILE:
+        return Finding(
+            "encryption", Verdict.WARN, "customers.duckdb only, with a key generated in the data folder",
+            "in production set KINDRED_ENCRYPTION_KEY or KINDRED_ENCRYPTION_KEY_COMMAND from your secret store",
+        )  # fmt: skip
+    load_encryption_key(settings)
+    return Finding("encryption", Verdict.OK, f"customers.duckdb, key from {origin}; the warehouse is plain")
+
+
+def _permissions(settings: Settings) -> Finding:
+    if os.name != "posix":
+        return Finding("permissions", Verdict.OK, "not looked at on this system")
+    open_files = [path for folder in PRIVATE_FOLDERS for path in _open_to_others(settings.data / folder)]
+    if not open_files:
+        return Finding("permissions", Verdict.OK, "working files are for their owner alone")
+    folders = " ".join(str(settings.data / name) for name in PRIVATE_FOLDERS if (settings.data / name).exists())
+    return Finding(
+        "permissions", Verdict.WARN, f"{len(open_files)} working files can be read by others, such as {open_files[0]}",
+        f"chmod -R go-rwx {folders}",
+    )  # fmt: skip
+
+
+def _open_to_others(folder: Path) -> Iterator[Path]:
+    """Files that group or others may read, in folders that they may enter."""
+    if not folder.exists() or not folder.stat().st_mode & 0o011:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _open_to_others(path)
+        elif path.stat().st_mode & 0o044:
+            yield path
 
 
 def _contracts(settings: Settings) -> Finding:

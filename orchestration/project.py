@@ -18,7 +18,7 @@ from orchestration.duckdb_files import forget_key, use_key
 from orchestration.privacy.encryption import load_encryption_key, load_key_of_working_files
 from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
-from orchestration.warehouse import WarehouseLockedError, connect, kept_open
+from orchestration.warehouse import WarehouseLockedError, connect, convert, kept_open
 
 # Telemetry and the newsletter's form off; one run at a time, because DuckDB has one writer.
 _DAGSTER_YAML = """\
@@ -113,3 +113,15 @@ class Project:
 def load_project() -> Project:
     """The project that the environment describes."""
     return Project(load_settings())
+
+
+def convert_warehouse(project: Project, *, encrypted: bool) -> bool:
+    """Encrypt the working file with the configured key, or decrypt it. Returns False when there was nothing to do.
+
+    Raises:
+        orchestration.privacy.encryption.EncryptionKeyError: no fit key is set.
+        orchestration.duckdb_files.EncryptionError: the key is wrong.
+        WarehouseLockedError: a run is going on.
+    """
+    with project.exclusive():
+        return convert(project.settings.warehouse, load_key_of_working_files(project.settings), encrypted=encrypted)

@@ -21,6 +21,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
+from datetime import date
 
 TOKEN_DIGITS = 24
 _BLOCK = 64
@@ -50,6 +51,29 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
     One expansion step of HKDF (RFC 5869, section 2.3) with the purpose as `info`.
     """
     return hmac.digest(secret, f"kindred/{purpose}".encode() + b"\x01", hashlib.sha256)
+
+
+def token_purpose(period: str, load_date: date | None) -> str:
+    """The purpose of the tokens' key in a rotation period (`KINDRED_TOKEN_PERIOD`): tokens of two periods do not join.
+
+    Args:
+        period: `never`; `year` or `month`, of the load date; or a label, to rotate when somebody changes it.
+        load_date: the newest day of data, so that a day run again gives its tokens again.
+
+    Raises:
+        ValueError: the period follows the load date, and there is none.
+    """
+    match period:
+        case "never":
+            return "tokens"
+        case "year" | "month" if load_date is None:
+            raise ValueError(f"Tokens that rotate each {period} need a load date.")
+        case "year":
+            return f"tokens/{load_date:%Y}"
+        case "month":
+            return f"tokens/{load_date:%Y-%m}"
+        case _:
+            return f"tokens/label/{period}"
 
 
 def token_key(secret: bytes, purpose: str = "tokens") -> TokenKey:

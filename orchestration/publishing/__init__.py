@@ -1,21 +1,30 @@
 """Publishing: what leaves the working warehouse for people to use.
 
-Belongs here: the pseudonymised DuckDB file for analysts and the report page. Does not belong here: making the tables
-(dbt), the tokens themselves (`orchestration.privacy.pseudonyms`), or deciding whether to publish (the gates).
+Belongs here: the DuckDB files for analysts (pseudonymised), for everybody (k-anonymous) and for those who work with
+customers by name (encrypted), and the report page. Does not belong here: making the tables (dbt), the tokens themselves
+(`orchestration.privacy.pseudonyms`), or deciding whether to publish (the gates).
 """
 
-from orchestration.publishing.analytics import PublishedFile, publish_analytics
+from orchestration.publishing.analytics import publish_analytics
 from orchestration.publishing.columns import TableText, column_privacy, table_texts
-from orchestration.publishing.errors import PublishingError, UnknownPrivacyError
+from orchestration.publishing.customers import publish_customers
+from orchestration.publishing.database import PublishedFile
+from orchestration.publishing.errors import LeakError, PublishingError, SmallGroupsError, UnknownPrivacyError
+from orchestration.publishing.public import public_tables, publish_public
 from orchestration.publishing.report import build_report
 
 __all__ = [
+    "LeakError",
     "PublishedFile",
     "PublishingError",
+    "SmallGroupsError",
     "TableText",
     "UnknownPrivacyError",
     "build_report",
     "column_privacy",
+    "public_tables",
     "publish_analytics",
+    "publish_customers",
+    "publish_public",
     "table_texts",
 ]

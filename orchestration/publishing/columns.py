@@ -8,10 +8,14 @@ The words of `meta: {privacy: ...}`:
 | word | published as |
 |---|---|
 | `clear` | the value as it is |
-| `token`, `token:<kind>` | a keyed token; its kind is the column's name unless another is named, so that columns that hold one kind of value under two names still join |
+| `token`, `token:<kind>` | a keyed token; its kind is the column's name unless another is named, so that columns that hold one kind of value under two names still join. All customer ids are of one kind, whatever stands before `customer_id`; so are household ids and record ids |
 | `year` | the year of a date or timestamp, an integer |
+| `common`, `common:<n>` | the value where at least n (10) rows of the table share it, nothing elsewhere: for places and other values that are telling when they are rare |
 | `prefix`, `prefix:<n>` | the first n (3) characters, and never the last two, so that a short postcode is not published whole |
 | `drop` | not at all; a table of which every column is dropped is not published |
+
+A column that by its name holds an id or a value of one person is never `clear`: an id that other systems know, or that
+can be computed, undoes every token beside it.
 """
 
 import json
@@ -25,9 +29,19 @@ from orchestration.privacy.pseudonyms import token_sql
 from orchestration.publishing.errors import PublishingError, UnknownPrivacyError
 
 PUBLISHED_SCHEMAS = ("marts", "analysis")
-_WORD = re.compile(r"(?P<action>clear|token|year|prefix|drop)(?::(?P<argument>[a-z0-9_]+))?")
+_WORD = re.compile(r"(?P<action>clear|token|year|prefix|common|drop)(?::(?P<argument>[a-z0-9_]+))?")
 _PREFIX_LENGTH = 3
 _ALWAYS_CUT = 2
+_COMMON_ROWS = 10
+_ID_OF_A_PERSON = re.compile(
+    r"(?:^|_)(customer|household|record|order|ticket|interaction|event|anonymous|user|device|session|visitor|consent_event"
+    r"|national)_id(?:_[lr])?$"
+)
+_VALUE_OF_A_PERSON = re.compile(
+    r"^(email|phone|given_name|middle_name|family_name|full_name|birth_date|street|unit|address|postcode|subject|body|bio"
+    r"|handle|url|properties|ip_address|user_agent|identifier|note|notes|comment)$"
+)
+_SHARED_KINDS = ("customer", "household", "record")
 _RELATIONS = ("model", "snapshot", "seed")
 
 
@@ -56,6 +70,8 @@ class PrivacyRule:
                 return "Year only."
             case "prefix":
                 return f"First {self.argument or _PREFIX_LENGTH} characters only."
+            case "common":
+                return f"Only where at least {self.argument or _COMMON_ROWS} rows share the value."
             case _:
                 return ""
 
@@ -68,7 +84,7 @@ class PrivacyRule:
         quoted = quote(column)
         match self.action:
             case "token":
-                return token_sql(quoted, self.argument or column.lower())
+                return token_sql(quoted, self.argument or token_kind(column))
             case "year":
                 if not data_type.startswith(("DATE", "TIMESTAMP")):
                     raise UnknownPrivacyError(
@@ -84,6 +100,9 @@ class PrivacyRule:
                     )
                 length = int(self.argument or _PREFIX_LENGTH)
                 return f"nullif(left({quoted}, least({length}, greatest(length({quoted}) - {_ALWAYS_CUT}, 0))), '')"
+            case "common":
+                rows = int(self.argument or _COMMON_ROWS)
+                return f"case when count(*) over (partition by {quoted}) >= {rows} then {quoted} end"
             case _:
                 return quoted
 
@@ -101,6 +120,29 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def token_kind(column: str) -> str:
+    """The kind of a column's tokens when its word names none: tokens of one kind join."""
+    found = _ID_OF_A_PERSON.search(column.lower())
+    return f"{found[1]}_id" if found and found[1] in _SHARED_KINDS else column.lower()
+
+
+def column_rule(column: str, word: object, table: str) -> PrivacyRule:
+    """Understand the privacy word of a column, and see that it fits what the column's name says it holds.
+
+    Raises:
+        UnknownPrivacyError: the word is missing or unknown, or shows ids or values of single people.
+    """
+    where = f"Column {column} of {table}"
+    rule = parse_privacy(word, where)
+    name = column.lower()
+    if rule.action == "clear" and (_ID_OF_A_PERSON.search(name) or _VALUE_OF_A_PERSON.match(name)):
+        raise UnknownPrivacyError(
+            f"{where} holds an id or a value of single people by its name, and its privacy word is `clear`, so nothing is "
+            "published. Use token (ids of customers, households and records still join), a generalising word, or drop."
+        )
+    return rule
+
+
 def parse_privacy(word: object, where: str) -> PrivacyRule:
     """Understand a privacy word.
 
@@ -113,8 +155,8 @@ def parse_privacy(word: object, where: str) -> PrivacyRule:
         said = "has no privacy word" if word in (None, "") else f"has the unknown privacy word {word!r}"
         raise UnknownPrivacyError(
             f"{where} {said}, so nothing is published. Give the column "
-            "`meta: {privacy: token|year|prefix|drop|clear}` in its model's yml (token:<kind> and prefix:<n> are "
-            "allowed too); use drop when in doubt."
+            "`meta: {privacy: token|year|prefix|common|drop|clear}` in its model's yml (token:<kind>, prefix:<n> and "
+            "common:<n> are allowed too); use drop when in doubt."
         )
     return rule
 
@@ -133,11 +175,10 @@ def column_privacy(manifest_path: Path) -> dict[str, dict[str, str]]:
         PublishingError: the manifest is missing or is none.
     """
     words: dict[str, dict[str, str]] = {}
-    for table, node in _published_nodes(manifest_path):
+    for table, node in published_nodes(manifest_path):
         words[table] = {}
         for column, entry in node.get("columns", {}).items():
-            rule = parse_privacy(_meta(entry).get("privacy"), f"Column {column} of {table}")
-            words[table][column] = rule.word
+            words[table][column] = column_rule(column, meta_of(entry).get("privacy"), table).word
     return words
 
 
@@ -152,11 +193,12 @@ def table_texts(manifest_path: Path) -> dict[str, TableText]:
             description=node.get("description", ""),
             columns={name: entry.get("description", "") for name, entry in node.get("columns", {}).items()},
         )
-        for table, node in _published_nodes(manifest_path)
+        for table, node in published_nodes(manifest_path)
     }
 
 
-def _published_nodes(manifest_path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def published_nodes(manifest_path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every relation of marts and analysis in dbt's manifest, by `schema.table`. Raises PublishingError."""
     try:
         nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -171,16 +213,16 @@ def _published_nodes(manifest_path: Path) -> Iterator[tuple[str, dict[str, Any]]
             yield f"{node['schema']}.{node.get('alias') or node['name']}", node
 
 
-def _meta(column: dict[str, Any]) -> dict[str, Any]:
-    """A column's meta, where dbt keeps it: `config.meta` since 1.10, `meta` before and beside it."""
-    return {**(column.get("meta") or {}), **((column.get("config") or {}).get("meta") or {})}
+def meta_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """The meta of a column or a model, where dbt keeps it: `config.meta` since 1.10, `meta` before and beside it."""
+    return {**(entry.get("meta") or {}), **((entry.get("config") or {}).get("meta") or {})}
 
 
 def _argument_fits(rule: PrivacyRule) -> bool:
     match rule.action:
         case "token":
             return rule.argument is None or rule.argument[0].isalpha()
-        case "prefix":
+        case "prefix" | "common":
             return rule.argument is None or (rule.argument.isdigit() and int(rule.argument) > 0)
         case _:
             return rule.argument is None

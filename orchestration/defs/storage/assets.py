@@ -11,9 +11,22 @@ from orchestration.defs.resources import (
     run_context,
     stage_tag,
 )
+from orchestration.ledger.audit import append
+from orchestration.ledger.store import Ledger, current_actor
 from orchestration.linkage.registry import current_model
+from orchestration.privacy.encryption import load_encryption_key
 from orchestration.privacy.secret import load_secret
-from orchestration.publishing import build_report, column_privacy, publish_analytics, table_texts
+from orchestration.publishing import (
+    PublishedFile,
+    build_report,
+    column_privacy,
+    public_tables,
+    publish_analytics,
+    publish_customers,
+    publish_public,
+    table_texts,
+)
+from orchestration.quality import RunContext
 
 PUBLISHED_STAGES = ("storage", "analysis")
 
@@ -28,15 +41,43 @@ def _published_keys() -> list[dg.AssetKey]:
     )
 
 
+def _published(file: PublishedFile, run: RunContext) -> dg.MaterializeResult:
+    """Note in the audit chain what was given to people, and show it in the asset's metadata."""
+    smallest = {found.table: found.k for found in file.anonymity}
+    with Ledger.of(project().settings).writing() as connection:
+        append(
+            connection,
+            actor=current_actor(),
+            action="publish",
+            subject=file.path.name,
+            details={
+                "run_id": run.run_id,
+                "load_date": run.load_date.isoformat(),
+                "sha256": file.sha256,
+                "rows": sum(file.tables.values()),
+            },
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(str(file.path)),
+            "sha256": file.sha256,
+            "bytes": file.bytes,
+            "rows": dict(file.tables),
+            "smallest group (k)": smallest,
+            "people withheld": {found.table: found.people_withheld for found in file.anonymity},
+        }
+    )
+
+
 @dg.definitions
 def storage() -> dg.Definitions:
-    """Everything under models/marts, the published file and the report."""
-    tables = _published_keys()
+    """Everything under models/marts, the published files and the report."""
+    # Ids are taken over first: an id that was published must never be unknown to the next run.
+    ready = [*_published_keys(), dg.AssetKey(["resolution", "accepted_ids"])]
 
     @dg.asset(
         key=["published", "analytics"],
-        # Ids are taken over first: an id that was published must never be unknown to the next run.
-        deps=[*tables, dg.AssetKey(["resolution", "accepted_ids"])],
+        deps=ready,
         group_name="storage",
         kinds={"duckdb", "file"},
         owners=[PLATFORM_OWNER],
@@ -46,26 +87,70 @@ def storage() -> dg.Definitions:
     )
     def analytics(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         kindred, run = project(), run_context(context)
-        manifest = kindred.transform.target / "manifest.json"
+        settings, manifest = kindred.settings, kindred.transform.target / "manifest.json"
         file = publish_analytics(
-            kindred.settings.warehouse,
-            kindred.settings.published,
+            settings.warehouse,
+            settings.published,
             column_privacy(manifest),
-            load_secret(kindred.settings),
+            load_secret(settings),
             table_texts(manifest),
             run_id=run.run_id,
             load_date=run.load_date,
-            threads=kindred.settings.threads,
-            memory_limit=kindred.settings.memory_limit,
+            token_period=settings.token_period,
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
         )
-        return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(file.path)),
-                "sha256": file.sha256,
-                "bytes": file.bytes,
-                "rows": dict(file.tables),
-            }
+        return _published(file, run)
+
+    @dg.asset(
+        key=["published", "customers"],
+        deps=ready,
+        group_name="storage",
+        kinds={"duckdb", "file"},
+        owners=[PLATFORM_OWNER],
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag("storage"),
+        description="customers.duckdb: marts and analysis in full, encrypted at rest, for those who work with customers by name.",
+    )
+    def customers(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        kindred, run = project(), run_context(context)
+        settings = kindred.settings
+        file = publish_customers(
+            settings.warehouse,
+            settings.customers_file,
+            load_encryption_key(settings),
+            table_texts(kindred.transform.target / "manifest.json"),
+            run_id=run.run_id,
+            load_date=run.load_date,
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
         )
+        return _published(file, run)
+
+    @dg.asset(
+        key=["published", "public"],
+        deps=ready,
+        group_name="storage",
+        kinds={"duckdb", "file"},
+        owners=[PLATFORM_OWNER],
+        required_resource_keys=RUN_LOCK,
+        op_tags=stage_tag("storage"),
+        description="public.duckdb: the tables marked public, published only when nobody in them stands alone (k-anonymity).",
+    )
+    def public(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        kindred, run = project(), run_context(context)
+        settings, manifest = kindred.settings, kindred.transform.target / "manifest.json"
+        file = publish_public(
+            settings.warehouse,
+            settings.published,
+            public_tables(manifest),
+            settings.k_anonymity,
+            table_texts(manifest),
+            load_date=run.load_date,
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
+        )
+        return _published(file, run) if file else dg.MaterializeResult(metadata={"path": "no table is marked public"})
 
     @dg.asset(
         key=["published", "report"],
@@ -87,4 +172,4 @@ def storage() -> dg.Definitions:
         )
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})
 
-    return dg.Definitions(assets=[dbt_stage("storage", "fqn:kindred.marts"), analytics, report])
+    return dg.Definitions(assets=[dbt_stage("storage", "fqn:kindred.marts"), analytics, customers, public, report])

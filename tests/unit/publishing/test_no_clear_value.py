@@ -17,7 +17,7 @@ PERSONAL = {
     "given_name": "token", "email": "token", "phone": "token:telephone", "street": "drop", "postcode": "prefix",
     "national_id": "token", "notes": "drop", "birth_date": "year",
 }  # fmt: skip
-WORDS = {"marts.dim_customer": {"customer_id": "clear", **PERSONAL}}
+WORDS = {"marts.dim_customer": {"shown": "clear", **PERSONAL}}
 TEXT_COLUMNS = [name for name in PERSONAL if name != "birth_date"]
 
 canary = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=6, max_size=40).map(
@@ -34,11 +34,11 @@ def test_canaries_are_not_found(people: list[dict[str, str]]) -> None:
         with duckdb.connect(str(warehouse)) as connection:
             connection.execute("create schema marts")
             columns = ", ".join(f"{name} varchar" for name in TEXT_COLUMNS)
-            connection.execute(f"create table marts.dim_customer (customer_id varchar, birth_date date, {columns})")
+            connection.execute(f"create table marts.dim_customer (shown varchar, birth_date date, {columns})")
             connection.executemany(
                 f"insert into marts.dim_customer values (?, date '1987-11-23', {', '.join('?' * len(TEXT_COLUMNS))})",
                 [
-                    [f"customer-in-clear-{i}", *(person[name] for name in TEXT_COLUMNS)]
+                    [f"shown-in-clear-{i}", *(person[name] for name in TEXT_COLUMNS)]
                     for i, person in enumerate(people)
                 ],
             )
@@ -51,8 +51,8 @@ def test_canaries_are_not_found(people: list[dict[str, str]]) -> None:
                 for view in ("duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_constraints")
                 for row in connection.execute(f"from {view}() where database_name = current_database()").fetchall()
             )
-    assert "customer-in-clear-0" in values
-    assert b"customer-in-clear-0" in content
+    assert "shown-in-clear-0" in values
+    assert b"shown-in-clear-0" in content
     for person in people:
         for value in person.values():
             assert value not in values

@@ -128,7 +128,7 @@ def test_descriptions_and_origin_are_in_the_file(company: Path, tmp_path: Path) 
         )
         assert comments["email"].startswith("Best e-mail address. Keyed token")
         assert comments["birth_date"] == "Year only."
-        assert comments["customer_id"] is None
+        assert comments["record_count"] is None
         assert connection.execute("select run_id, load_date from meta.publication").fetchall() == [
             ("run-7", date(2026, 1, 7))
         ]

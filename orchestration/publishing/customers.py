@@ -1,0 +1,69 @@
+"""The full file: marts and analysis as they are, for those who work with customers by name, encrypted at rest.
+
+Belongs here: what is in it. Does not belong here: where the key comes from (`orchestration.privacy.encryption`), or
+writing the file (`database.py`).
+
+Everybody is in it, restricted people and those who consent to nothing, too: it answers service and compliance, not
+marketing, whose audience has a table of its own.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from orchestration.publishing.columns import TableText, quote
+from orchestration.publishing.database import (
+    Origin,
+    PublishedColumn,
+    PublishedFile,
+    PublishedTable,
+    require_warehouse,
+    warehouse_columns,
+    write_database,
+)
+from orchestration.publishing.errors import PublishingError
+from orchestration.publishing.files import OWNER_ONLY
+from orchestration.warehouse import connect
+
+
+def publish_customers(
+    warehouse: Path,
+    target: Path,
+    key: str,
+    tables: Mapping[str, TableText] | None = None,
+    *,
+    run_id: str | None = None,
+    load_date: date | None = None,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> PublishedFile:
+    """Write `customers.duckdb`: every table and column of marts and analysis, encrypted with AES-256-GCM.
+
+    Args:
+        warehouse: the working DuckDB file.
+        target: the file to write; only its owner may read it.
+        key: of at least 32 characters; whoever opens the file gives the same.
+        tables: descriptions, which become comments.
+        run_id: the run that publishes, kept in `meta.publication`.
+        load_date: the newest day of data, kept in `meta.publication`.
+
+    Raises:
+        PublishingError: there is nothing to publish, the extension httpfs is missing, or DuckDB or the disk failed; the
+            file published before is unchanged.
+        orchestration.warehouse.WarehouseLockedError: another process holds the working file.
+    """
+    require_warehouse(warehouse)
+    texts = tables or {}
+    with connect(warehouse, threads=threads, memory_limit=memory_limit) as connection:
+        plan = [
+            PublishedTable(
+                table,
+                tuple(PublishedColumn(column, quote(column)) for column, _ in columns),
+                text=texts.get(table, TableText()),
+            )
+            for table, columns in warehouse_columns(connection).items()
+        ]
+        if not plan:
+            raise PublishingError("The warehouse has nothing to publish in marts or analysis. Run `kindred run` first.")
+        # Rows stay as the models ordered them: sorting by all columns costs, and here the order hides nothing.
+        return write_database(connection, target, plan, Origin(run_id, load_date), key=key, sort=False, mode=OWNER_ONLY)
