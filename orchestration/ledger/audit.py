@@ -130,7 +130,7 @@ def verify(ledger: "Ledger", expected_head: str | None = None) -> list[str]:
     Raises LedgerError.
     """
     chain = entries(ledger)
-    problems = _broken_links(chain)
+    problems = broken_links(chain)
     end = head(ledger)
     last = Head(chain[-1].seq, chain[-1].hash) if chain else Head(0, NO_HASH)
     if end != last:
@@ -143,7 +143,8 @@ def verify(ledger: "Ledger", expected_head: str | None = None) -> list[str]:
     return problems
 
 
-def _broken_links(chain: Sequence[AuditEntry]) -> list[str]:
+def broken_links(chain: Sequence[AuditEntry]) -> list[str]:
+    """What is wrong with a chain of entries, from the first one on, in words."""
     problems = []
     number, previous = 0, NO_HASH
     for entry in chain:

@@ -126,6 +126,13 @@ def require(settings: "Settings", permission: str) -> str:
     )
 
 
+def authorise(permission: str) -> str:
+    """`require` under the settings of the environment: the first line of a command. Raises AccessError."""
+    from orchestration.config import load_settings
+
+    return require(load_settings(), permission)
+
+
 def _log_refusal(settings: "Settings", identity: Identity, permission: str) -> str:
     """Append the refusal. Returns words to add when that failed: an unwritable ledger must not turn a no into a yes."""
     from orchestration.ledger.audit import append
