@@ -106,10 +106,13 @@ class Transform:
 
         Raises:
             TransformError: after the last event, when dbt failed; failing tests count as failed.
+            PurposeViolationError: before a build, when a model would use data past what its purpose asks for.
         """
         from dbt.cli.main import dbtRunner
         from dbt_common.events.functions import msg_to_dict
 
+        if command in ("build", "run"):
+            _ = self._purposes_hold
         events: SimpleQueue[Event | None] = SimpleQueue()
         manifest = self._parsed
         let_go(self.settings.warehouse)
@@ -133,6 +136,14 @@ class Transform:
         if not result.success:
             said = "\n".join(dict.fromkeys(failures)) or str(result.exception)
             raise TransformError(f"dbt {command} failed: {said}")
+
+    @cached_property
+    def _purposes_hold(self) -> bool:
+        """Raises PurposeViolationError before anything is built that would use data past what its purpose asks for."""
+        from orchestration.privacy.purpose_check import check_purposes
+
+        check_purposes(self.manifest, self.contracts)
+        return True
 
     def build_docs(self) -> Path:
         """Write dbt's documentation as one self-contained page. Needs the warehouse's tables. Returns its path."""
