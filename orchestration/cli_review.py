@@ -54,7 +54,10 @@ def review(
 
 def explain(
     ids: Annotated[
-        list[str], typer.Argument(metavar="RECORD_A RECORD_B | CUSTOMER", help="Two records, or one customer.")
+        list[str],
+        typer.Argument(
+            metavar="RECORD_A RECORD_B | CUSTOMER", help="Two records, or one customer (or a record of it)."
+        ),
     ],
     html: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write the explanation of a pair as a page.")

@@ -37,11 +37,11 @@ def show_queue(queue: "Sequence[OpenPair]", judgements: "Sequence[Judgement]") -
     if judgements:
         table = _table("no.", "record", "record", "judged", "by", "on (UTC)", "reason")
         for entry in judgements:
-            cells = (
+            judged = (
                 str(entry.judgement_id), *entry.pair, _WORDS[entry.verdict], entry.decided_by,
                 f"{entry.decided_at:%Y-%m-%d %H:%M}", entry.reason or "",
             )  # fmt: skip
-            table.add_row(*(escape(cell) for cell in cells))
+            table.add_row(*(escape(cell) for cell in judged))
         console.print()
         console.print(table)
 
@@ -123,8 +123,8 @@ def show_customer(explanation: "CustomerExplanation") -> None:
         say(f"Against it: {link.left} and {link.right}, {' '.join(_strength(link))} bits")
     if explanation.events:
         console.print("\n[bold]What happened to the id[/]")
-        for day, kind, other, cause in explanation.events:
-            say(f"{day}  {kind}{f' ({other})' if other else ''}, cause: {cause}")
+        for day, kind, with_other, cause in explanation.events:
+            say(f"{day}  {kind}{f' ({with_other})' if with_other else ''}, cause: {cause}")
 
 
 def _strength(link: "Link") -> tuple[str, str]:
@@ -138,12 +138,7 @@ def _strength(link: "Link") -> tuple[str, str]:
 def _side_by_side(left: str, right: str, values: Mapping[str, tuple[str | None, str | None]]) -> Table:
     table = _table("", left, right, "")
     for name, (one, other) in values.items():
-        if one is None or other is None:
-            mark = "[dim].[/]"
-        elif one == other:
-            mark = "[green]=[/]"
-        else:
-            mark = "[red]x[/]"
+        mark = "[dim].[/]" if one is None or other is None else "[green]=[/]" if one == other else "[red]x[/]"
         table.add_row(name.replace("_", " "), escape(one or ""), escape(other or ""), mark)
     return table
 

@@ -137,7 +137,7 @@ def _explanation(
         evidence.append(
             Evidence(
                 comparison.name.removeprefix("extra_"),
-                level.name if level is not None else _unsaid(comparison.name, values),
+                (level.name if level.when else "differs") if level is not None else _unsaid(comparison.name, values),
                 weights[outcome] if level is not None else 0.0,
             )
         )
@@ -211,14 +211,21 @@ def values_of(con: "duckdb.DuckDBPyConnection", left: str, right: str) -> dict[s
 def living_customer(con: "duckdb.DuckDBPyConnection", customer_id: str) -> str:
     """The id itself when it lives.
 
+    A record's id stands for its customer.
+
     Raises UnknownIdError: it is retired (says where it leads) or was never given (names the nearest).
     """
+    ensure_tables(con)
+    holder = con.execute(f"select customer_id from {MEMBERSHIPS} where record_id = ?", [customer_id]).fetchall()
+    if holder:
+        return str(holder[0][0])
     rows = con.execute(
         f"select retired_on, cause, current_customer_id from {CUSTOMER_IDS} where customer_id = ?", [customer_id]
     ).fetchall()
     if not rows:
-        near = _nearest(con, CUSTOMER_IDS, "customer_id", customer_id)
-        raise UnknownIdError(f"there is no customer {customer_id!r}. {near}")
+        is_record = ":" in customer_id
+        table, column = (MEMBERSHIPS, "record_id") if is_record else (CUSTOMER_IDS, "customer_id")
+        raise UnknownIdError(f"there is no customer {customer_id!r}. {_nearest(con, table, column, customer_id)}")
     retired_on, cause, current = rows[0]
     if retired_on is None:
         return customer_id
@@ -247,11 +254,17 @@ def as_words(explanation: PairExplanation) -> list[str]:
     """The waterfall as lines of plain text, from the prior to the conclusion."""
     steps: list[tuple[str, str, float]] = [
         ("before any evidence", "two records are seldom one person", explanation.prior),
-        *((each.name, f"{each.outcome}: {each.verdict}", each.bits) for each in explanation.evidence),
+        *((each.name, f"{each.outcome}: {each.verdict}", each.bits) for each in explanation.evidence if each.bits),
         ("evidence that travels together", _kinds(explanation), explanation.correction),
     ]
     lines = [f"{bits:+6.1f}  {name.replace('_', ' ')}: {words}" for name, words, bits in steps]
-    return [*lines, f"{explanation.weight:+6.1f}  in all", *explanation.notes, explanation.conclusion]
+    lines.append(f"{explanation.weight:+6.1f}  in all")
+    silent: dict[str, list[str]] = {}
+    for each in explanation.evidence:
+        if not each.bits:
+            silent.setdefault(each.outcome, []).append(each.name.replace("_", " "))
+    lines += [f"Says nothing, {why}: {', '.join(names)}" for why, names in silent.items()]
+    return [*lines, *explanation.notes, explanation.conclusion]
 
 
 def _kinds(explanation: PairExplanation) -> str:

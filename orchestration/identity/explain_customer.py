@@ -65,8 +65,8 @@ class CustomerExplanation:
 
 
 def explain_customer(con: "duckdb.DuckDBPyConnection", customer_id: str) -> CustomerExplanation:
-    """Explain a living customer. Raises UnknownIdError for an id that is retired or was never given."""
-    living_customer(con, customer_id)
+    """Explain a living customer, by its id or one of its records. Raises UnknownIdError for an id that is retired or was never given."""
+    customer_id = living_customer(con, customer_id)
     rows = con.execute(
         f"""
         select
