@@ -22,8 +22,8 @@ from orchestration.publishing.errors import PublishingError, SmallGroupsError
 
 SHOWN_SIZES = 5
 _WELL_KNOWN = re.compile(
-    r"(birth|age|gender|sex|city|town|region|state|county|postcode|postal|zip|country|nationality|language|locale)"
-    r"(_|$)|_(age|gender|city|region|country)$"
+    r"(^|_)(birth|age|gender|sex|city|town|region|state|county|postcode|postal|zip|country|nationality|language|locale)"
+    r"(_|$)"
 )
 _GENERALISED = ("year", "prefix", "common")
 

@@ -38,7 +38,7 @@ def test_canaries_are_not_found(people: list[dict[str, str]]) -> None:
             connection.executemany(
                 f"insert into marts.dim_customer values (?, date '1987-11-23', {', '.join('?' * len(TEXT_COLUMNS))})",
                 [
-                    [f"shown-in-clear-{i}", *(person[name] for name in TEXT_COLUMNS)]
+                    [f"customer-in-clear-{i}", *(person[name] for name in TEXT_COLUMNS)]
                     for i, person in enumerate(people)
                 ],
             )
@@ -51,8 +51,8 @@ def test_canaries_are_not_found(people: list[dict[str, str]]) -> None:
                 for view in ("duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_constraints")
                 for row in connection.execute(f"from {view}() where database_name = current_database()").fetchall()
             )
-    assert "shown-in-clear-0" in values
-    assert b"shown-in-clear-0" in content
+    assert "customer-in-clear-0" in values
+    assert b"customer-in-clear-0" in content
     for person in people:
         for value in person.values():
             assert value not in values
