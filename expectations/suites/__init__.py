@@ -32,6 +32,18 @@ class SuiteInput:
 
 
 @dataclass(frozen=True)
+class Follower:
+    """Rows of another table that were made of a gated row, and that leave with it when it is held back."""
+
+    schema: str
+    table: str
+    column: str
+    """The column that names them."""
+    prefix: str
+    """What stands there before the gated row's key."""
+
+
+@dataclass(frozen=True)
 class GatedTable:
     """One table that has to pass a gate before the next stage may read it."""
 
@@ -48,6 +60,8 @@ class GatedTable:
     """Whether a day without any row is wrong enough to stop (a full snapshot) rather than to warn."""
     expects_rows: bool = False
     """Whether a day without any row is worth a warning (a delivery is owed each day)."""
+    followers: tuple[Follower, ...] = ()
+    """Built in the same stage, before this gate has spoken."""
 
     @property
     def name(self) -> str:
@@ -59,14 +73,19 @@ class GatedTable:
         return import_module(self.module).build(given)
 
 
-def _derived(stage: Stage, schema: str, table: str, *key: str) -> GatedTable:
-    return GatedTable(stage=stage, schema=schema, table=table, key=key, module=f"expectations.suites.{table}")
+def _derived(stage: Stage, schema: str, table: str, *key: str, followers: tuple[Follower, ...] = ()) -> GatedTable:
+    return GatedTable(
+        stage=stage, schema=schema, table=table, key=key, module=f"expectations.suites.{table}", followers=followers
+    )
+
+
+_ORDER_EVENTS = Follower("integration", "int_customer_events", "event_id", "order_placed:")
 
 
 # In the order in which the tables are made.
 DERIVED_GATES: tuple[GatedTable, ...] = (
     _derived("integration", "integration", "int_customer_records", "record_id"),
-    _derived("integration", "integration", "int_orders", "order_id"),
+    _derived("integration", "integration", "int_orders", "order_id", followers=(_ORDER_EVENTS,)),
     _derived("integration", "integration", "int_customer_events", "event_id"),
     _derived("integration", "integration", "int_consent_events", "consent_event_id"),
     _derived("cleansing", "cleansing", "standardised_records", "record_id"),

@@ -11,15 +11,22 @@ LOST_VALUES = 0.33
 
 
 def _lost(column: str) -> Expectation:
+    # Source by source: what a small one loses whole would not show in the sum of all.
     query = f"""
-        with before as (select count({column}) as n from integration.int_customer_records),
-        after as (select count({column}) as n from {checks.BATCH})
-        select case when before.n >= 100 then 1.0 - after.n / before.n else 0 end from before, after
+        with before as (
+            select source, count({column}) as n from integration.int_customer_records group by source
+        ),
+        after as (select source, count({column}) as n from {checks.BATCH} group by source)
+        select coalesce(max(1.0 - coalesce(after.n, 0) / before.n), 0)
+        from before
+        left join after on before.source = after.source
+        where before.n >= 100
     """
     return checks.scalar(
         f"lost_in_standardising:{column}",
         query,
-        f"share of values of {column} that standardising dropped, where a hundred records have one",
+        f"share of values of {column} that standardising dropped, in the source that lost most, where a hundred records "
+        "of it have one",
         high=LOST_VALUES,
         column=column,
     )

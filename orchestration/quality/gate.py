@@ -95,6 +95,7 @@ def run_gate_on(
                 failures = quarantine.collect_failures(connection, batch, _failing(answers))
                 samples = quarantine.sample_failures(con, batch, failures, SHOWN_ROWS)
                 quarantine.hold_back(con, batch, failures, run, whole_table=gate.scope == "table")
+                quarantine.let_follow(con, gate.table, gate.followers)
                 bad, landed = _count_bad(con, gate, run)
                 checks = [_check(gate, answer, rows) for answer in answers]
                 checks.append(_bad_rows(gate, contract_table, bad, landed))

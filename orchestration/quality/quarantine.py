@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import sqlalchemy as sa
 
+    from expectations.suites import Follower
     from orchestration.quality.validation import Answer
 
 # One row per (landed row, failed check). `record` is the whole row as it came; a line that no reader understood is
@@ -183,21 +184,61 @@ def hold_back(
             where rowid in (select {batch.row_id} from {_FAILURES} where {held})
             """
         )
+    if whole_table:
+        _mark(con, batch)
     con.execute(f"drop table {_ENTRIES}")
     con.execute(f"drop table {_FAILURES}")
+
+
+def let_follow(con: "duckdb.DuckDBPyConnection", name: str, followers: "Iterable[Follower]") -> None:
+    """Take out of other tables what was made of the rows that a table's quarantine holds, where those tables are there."""
+    for follower in followers:
+        known = con.execute(
+            """
+            select count(*) from duckdb_tables()
+            where database_name = current_database() and schema_name = ? and table_name = ?
+            """,
+            [follower.schema, follower.table],
+        ).fetchall()[0][0]
+        if known:
+            con.execute(
+                f"""
+                delete from {_quoted(follower.schema)}.{_quoted(follower.table)}
+                where {_quoted(follower.column)} in (
+                    select {_text(follower.prefix)} || row_key from {quarantine_relation(name)}
+                )
+                """
+            )
 
 
 def _drop_mended(con: "duckdb.DuckDBPyConnection", batch: Batch, relation: str) -> None:
     """Drop entries that a rebuilt table no longer shows: the row was mended, or is gone.
 
-    A row in quarantine is in the table again only when the table was made anew. When none is, the gate runs again over the
-    same table, from which it took the rows itself, and the entries stand.
+    That is so when the table was made anew since a gate was last here: it then lacks that gate's mark, or has rows again
+    that were taken out of it. Otherwise the gate runs again over the same table, from which it took the rows itself, and
+    the entries stand.
     """
-    rebuilt = con.execute(
+    shown_again = con.execute(
         f"select exists (select 1 from {relation} where row_key in (select {batch.row_key} from {batch.view} as batch))"
     ).fetchall()[0][0]
-    if rebuilt:
+    if shown_again or not _is_marked(con, batch):
         con.execute(f"delete from {relation} as entry where not exists ({_same_entry('entry')})")
+
+
+def _is_marked(con: "duckdb.DuckDBPyConnection", batch: Batch) -> bool:
+    rows = con.execute(
+        """
+        select comment from duckdb_tables()
+        where database_name = current_database() and schema_name = ? and table_name = ?
+        """,
+        [batch.schema, batch.table],
+    ).fetchall()
+    return bool(rows) and rows[0][0] == _MARK
+
+
+def _mark(con: "duckdb.DuckDBPyConnection", batch: Batch) -> None:
+    """Leave a mark that goes when the table is made anew: a comment."""
+    con.execute(f"comment on table {_quoted(batch.schema)}.{_quoted(batch.table)} is {_text(_MARK)}")
 
 
 def sample_failures(
@@ -231,6 +272,7 @@ def count_rows(con: "duckdb.DuckDBPyConnection", name: str, load_date: date | No
 
 
 _SHOWN_PER_CHECK = 5
+_MARK = "a gate has been here since this table was made"
 _FAILURES = "gate_failures"
 _FLAG = "_failed_"
 _ENTRIES = "gate_entries"

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from expectations.suites import GatedTable
+from expectations.suites import GatedTable, gate_of
 from orchestration.quality import GateError, GateResult, RunContext
 from orchestration.quality.gate import BAD_ROW_SHARE, run_gate, run_gates
 from orchestration.quality.quarantine import QUARANTINE_COLUMNS, clear_day, ensure_quarantine_table
@@ -359,6 +359,57 @@ def test_a_table_made_anew_shows_its_bad_rows_once(tmp_path: Path) -> None:
 
     assert [result.quarantined for result in results] == [1, 2, 1, 0]
     assert all(result.passed for result in results)
+
+
+def test_entries_go_when_every_bad_row_is_gone_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    gated = GatedTable(
+        "storage", "marts", "fct_interactions", ("interaction_id",), "expectations.suites.fct_interactions"
+    )
+    build = """
+        create schema if not exists integration; create schema if not exists resolution; create schema if not exists marts;
+        create or replace table integration.int_customer_events as select 'e' || i as event_id from range(30) as t(i)
+        where i <> 7 or {with_bad};
+        create or replace table resolution.memberships as select 'r' as record_id;
+        create or replace table marts.fct_interactions as
+        select
+            'e' || i as interaction_id, 'c' as customer_id, 'r' as record_id, 'a' as anonymous_id,
+            case when i <> 7 then timestamp '2026-01-01' end as occurred_at
+        from range(30) as t(i)
+        where i <> 7 or {with_bad}
+    """
+    _query(path, build.format(with_bad="true"))
+    held = [run_gate(path, gated, RunContext(f"run-{turn}", DAY)).quarantined for turn in (1, 2)]
+    _query(path, build.format(with_bad="false"))
+    gone = run_gate(path, gated, RunContext("run-3", DAY))
+
+    assert held == [1, 1], "a second gate over the same table keeps what the first took out"
+    assert (gone.quarantined, gone.passed) == (0, True)
+
+
+def test_an_order_that_is_held_back_takes_its_event_along(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    gated = gate_of("integration", "int_orders")
+    assert gated is not None
+    _query(
+        path,
+        """
+        create schema integration;
+        create table integration.int_customer_records as select 'shop:1' as record_id;
+        create table integration.int_orders as
+        select
+            'o' || i as order_id, 'shop:1' as record_id, timestamp '2026-01-01' as ordered_at,
+            timestamp '2026-01-01' as updated_at, 'placed' as status, 'web' as channel, 'EUR' as currency,
+            case when i = 7 then -1 else 1 end as amount, 1 as items, 'shop' as source, date '2026-01-05' as load_date
+        from range(30) as t(i);
+        create table integration.int_customer_events as
+        select 'order_placed:' || order_id as event_id from integration.int_orders union all select 'page:o7'
+        """,
+    )
+    for run_id in ("run-1", "run-2"):
+        assert run_gate(path, gated, RunContext(run_id, DAY)).quarantined == 1
+    left = {row[0] for row in _query(path, "select event_id from integration.int_customer_events")}
+    assert left == {"page:o7", *(f"order_placed:o{i}" for i in range(30) if i != 7)}
 
 
 def test_several_gates_run_in_one_opening_of_the_file(warehouse: Path) -> None:
