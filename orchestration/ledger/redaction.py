@@ -4,7 +4,7 @@ Belongs here: deleting rows that name a record, a customer or a landed row, and 
 the audit chain, which names no person's values and stays whole.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,24 @@ def delete_personal_rows(
                 if count:
                     gone[table.name] = gone.get(table.name, 0) + count
     return gone
+
+
+def succeed_models(ledger: "Ledger", succession: Mapping[str, str], actor: str) -> None:
+    """Let promotions name a model's successor: the model without values of erased people. Raises LedgerError."""
+    import sqlalchemy as sa
+
+    from orchestration.ledger.audit import append
+    from orchestration.ledger.tables import metadata
+
+    if not succession:
+        return
+    with ledger.writing() as connection:
+        for old, new in sorted(succession.items()):
+            for table in metadata.sorted_tables:
+                for name in ("version", "model_version", "previous_version"):
+                    if name in table.c and table.name not in _KEPT:
+                        connection.execute(sa.update(table).where(table.c[name] == old).values({name: new}))
+            append(connection, actor=actor, action="model.succeed", subject=new, details={"succeeds": old})
 
 
 def compact(ledger: "Ledger") -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from orchestration.ledger.audit import head
-from orchestration.ledger.redaction import compact, delete_personal_rows
+from orchestration.ledger.redaction import compact, delete_personal_rows, succeed_models
 from orchestration.ledger.requests import COMPLETE, Kind, PrivacyRequest, open_request, read_requests, record_step
 from orchestration.ledger.store import Ledger, current_actor
 from orchestration.privacy import model_redaction, warehouse_erasure
@@ -52,6 +52,8 @@ Republish = Callable[["Project"], None]
 """Builds the published files, the report and the Data Docs anew from the warehouse. Takes the run's lock itself."""
 OnStep = Callable[[str], None]
 
+# Cheap, and what the last search found may since have been mended by hand.
+_AGAIN = ("files", "rewrite")
 STEPS = (
     "tombstones",
     "ledger",
@@ -228,9 +230,10 @@ def _carry_out(project: "Project", request: OpenRequest, republish: Republish, o
     try:
         with project.exclusive():
             for step in STEPS[: STEPS.index("publish")]:
-                if step not in state.steps:
+                if step not in state.steps or step in _AGAIN:
                     on_step(step)
-                    record_step(ledger, request.request_id, step, work.do(step, state.kind))
+                    details = _added(state.steps.get(step, {}), work.do(step, state.kind))
+                    record_step(ledger, request.request_id, step, details)
         on_step("publish")
         republish(project)
         on_step("verify")
@@ -240,6 +243,18 @@ def _carry_out(project: "Project", request: OpenRequest, republish: Republish, o
         raise _of_duckdb(error) from error
     except OSError as error:
         raise disk_error(error, "a file of the data folder") from error
+
+
+def _added(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of a step that was done again: what it found each time. The size before stays that of the first time."""
+    return {
+        name: before[name]
+        if name == "bytes_before" and before
+        else value + before.get(name, 0)
+        if isinstance(value, int) and name != "bytes_after"
+        else value
+        for name, value in now.items()
+    }
 
 
 def _of_duckdb(error: duckdb.Error) -> ErasureError:
@@ -342,6 +357,7 @@ class _Work:
             held = model_redaction.person_values(con, STANDARD, listed)
             succession = model_redaction.redact_models(folder, erased, held)
             warehouse_erasure.rename_model(con, succession)
+        succeed_models(self.ledger, succession, current_actor())
         return {"succession": succession}
 
     def _aggregates(self) -> dict[str, Any]:
@@ -356,7 +372,7 @@ class _Work:
         settings = self.project.settings
         counts = {
             "dbt logs and results": clear_dbt(settings.dbt),
-            "sample truth": erase_sample_truth(settings, self.closure),
+            "sample truth": erase_sample_truth(settings, self.closure, self.traces),
         }
         databases = sorted(settings.dagster_home.rglob("*.db")) if settings.dagster_home.exists() else []
         counts["dagster storage"] = sum(blank_sqlite(path, self.traces) for path in databases)

@@ -26,10 +26,11 @@ SUCCEEDS = "succeeds"
 
 def person_values(con: "duckdb.DuckDBPyConnection", records: str, features: set[str]) -> dict[str, set[str]]:
     """The values of the records in the form in which models list them, by feature."""
-    from orchestration.linkage.features import FEATURES, build_features
+    from orchestration.linkage.features import FEATURES
+    from orchestration.linkage.workspace import build_features, workspace
 
-    table = build_features(con, records)
-    try:
+    with workspace(con) as work:
+        table = build_features(con, work, records)
         present = {row[0] for row in table.con.execute(f"describe {FEATURES}").fetchall()}
         return {
             name: {
@@ -40,8 +41,6 @@ def person_values(con: "duckdb.DuckDBPyConnection", records: str, features: set[
             }
             for name in sorted(features & present)
         }
-    finally:
-        table.con.close()
 
 
 def kept_models(models: Path) -> "dict[Path, LinkageModel]":
@@ -105,7 +104,12 @@ def redact_models(models: Path, erased: Mapping[str, set[str]], held: Mapping[st
             continue
         report = {**model.report, SUCCEEDS: model.version, "reason": "values of erased people were taken out"}
         successor = replace(model, classes=replace(model.classes, classes=classes), report=report)
-        successor.save(models / "linkage" / successor.version)
+        heir = models / "linkage" / successor.version
+        successor.save(heir)
+        # What else lies there has no values of people.
+        for path in folder.iterdir():
+            if not (heir / path.name).exists():
+                shutil.copy2(path, heir / path.name)
         if current is not None and current.version == model.version:
             put_in_use(successor.version, models)
         shutil.rmtree(folder)
