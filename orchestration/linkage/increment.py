@@ -28,6 +28,7 @@ from orchestration.linkage.scoring import (
     label_components,
     prepare,
     propose_closing_pairs,
+    weigh_copies,
     weigh_pairs,
 )
 from orchestration.linkage.sql import columns_of, quoted, scalar_int
@@ -181,7 +182,7 @@ class Increment:
         con.execute(
             f"""
             create table copies as
-            select i.representative as l, i.rid as r, l_ids.record_id as record_id_l, r_ids.record_id as record_id_r
+            select i.representative, i.rid, i.certain, l_ids.record_id as record_id_l, r_ids.record_id as record_id_r
             from {IDENTICAL} as i
             inner join record_ids as l_ids on i.representative = l_ids.rid
             inner join record_ids as r_ids on i.rid = r_ids.rid
@@ -252,7 +253,6 @@ class Increment:
                 """
             )
             self._find_lost()
-        con.execute(f"insert into {PAIRS} select l, r from fresh_copies")
         self.compared += scalar_int(con, f"select count(*) from {PAIRS}")
 
     def _touch_blocks(self, standing: int) -> None:
@@ -416,8 +416,11 @@ class Increment:
         """`found_pairs` of the candidates, and what they change: `removed` edges, `changed_ends`."""
         con = self.con
         con.execute(f"alter table {FEATURES} rename to {_EVERY}")
-        self._take_features(f"select l as rid from {PAIRS} union select r from {PAIRS}")
+        self._take_features(
+            f"select l as rid from {PAIRS} union select r from {PAIRS} union select representative from fresh_copies"
+        )
         weigh_pairs(con, self.model, self.floor)
+        weigh_copies(con, self.model, self.floor, "fresh_copies")
         con.execute(f"alter table {WEIGHED} rename to {FOUND}")
         con.execute(f"drop table {FEATURES}")
         # A weak pair matters to a component only if it lies inside; then a changed end names it.
@@ -452,16 +455,12 @@ class Increment:
         )
 
     def _take_features(self, rids: str) -> None:
-        """The features of some records (of those that stand for them), with classes, as what is compared."""
+        """The features of some records, with frequency classes, as what is compared."""
         self.con.execute(
             f"""
             create or replace table {FEATURES} as
-            with chosen as ({rids}),
-            standing as (
-                select distinct coalesce(identical.representative, chosen.rid) as rid
-                from chosen left join {IDENTICAL} as identical on chosen.rid = identical.rid
-            )
-            select f.* from {_EVERY} as f semi join standing using (rid)
+            with chosen as ({rids})
+            select f.* from {_EVERY} as f semi join chosen using (rid)
             """
         )
         add_value_classes(self.con, self.model.classes)

@@ -88,8 +88,8 @@ def score_prepared(features: FeatureTable, model: LinkageModel, budget: Budget, 
     """Create `found_pairs`, `weighed_pairs` (of closed components) and `components` of prepared features."""
     con = features.con
     proposal = make_pairs(con, model.keys if model.comparisons else (), model.caps, budget)
-    con.execute(f"insert into {PAIRS} select representative, rid from {IDENTICAL}")
     weigh_pairs(con, model, floor)
+    weigh_copies(con, model, floor, IDENTICAL)
     con.execute(f"alter table {WEIGHED} rename to {FOUND}")
     con.execute("create table members as select rid from record_ids")
     label_components(con, f"select l, r from {FOUND} where match_weight >= {model.threshold_weight}")
@@ -171,19 +171,64 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
         f"""
         create or replace table {WEIGHED} as
         select
-            pairs.rid_l as l, pairs.rid_r as r,
-            case when identical.certain then greatest(patterns.kinds_weight, {_CERTAIN_COPY})
-                else patterns.kinds_weight end as match_weight,
+            pairs.rid_l as l, pairs.rid_r as r, patterns.kinds_weight as match_weight,
             {", ".join(f"patterns.{quoted(gamma)}" for gamma in gammas)}
         from {compared} as pairs
         inner join patterns_arrow as patterns on {same}
-        left join {IDENTICAL} as identical
-            on pairs.rid_r = identical.rid and pairs.rid_l = identical.representative
-        where patterns.kinds_weight >= {floor} or identical.certain
+        where patterns.kinds_weight >= {floor}
         """
     )
     con.unregister("patterns_arrow")
     con.execute(f"drop table {compared}")
+
+
+def weigh_copies(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability_floor: float, copies: str) -> None:
+    """Add the pairs of `copies` (`rid`, `representative`, `certain`) to `weighed_pairs`.
+
+    Records that say the same compare as a record with itself, which is compared once. The weight
+    of certain ones is no less than that of a copy, however little a model makes of agreement.
+    """
+    import pyarrow as pa
+
+    if not model.comparisons:
+        return
+    names = [name for name in columns_of(con, FEATURES) if name != "rid"]
+    sides = ", ".join(f"f.{quoted(name)} as {quoted(f'{name}_{side}')}" for side in "lr" for name in names)
+    gammas = [quoted(f"gamma_{comparison.name}") for comparison in model.comparisons]
+    outcomes = ", ".join(
+        f"({comparison.outcome_sql()})::tinyint as {gamma}"
+        for comparison, gamma in zip(model.comparisons, gammas, strict=True)
+    )
+    con.execute(
+        f"""
+        create or replace table compared_copies as
+        with sides as (
+            select f.rid, {sides} from {FEATURES} as f
+            where f.rid in (select representative from {copies})
+        )
+        select rid, {outcomes} from sides
+        """
+    )
+    patterns = con.execute(f"select distinct {', '.join(gammas)} from compared_copies order by all").to_arrow_table()
+    rows = np.array([column.to_numpy() for column in patterns.columns], dtype=np.int64).T
+    weights = np.round(model.mixture.weight(rows.reshape(patterns.num_rows, len(gammas))), 6)
+    con.register("patterns_arrow", patterns.append_column("kinds_weight", pa.array(weights)))
+    con.execute(
+        f"""
+        insert into {WEIGHED} by name
+        select
+            copies.representative as l, copies.rid as r,
+            case when copies.certain then greatest(patterns.kinds_weight, {_CERTAIN_COPY})
+                else patterns.kinds_weight end as match_weight,
+            {", ".join(f"patterns.{gamma}" for gamma in gammas)}
+        from {copies} as copies
+        inner join compared_copies as compared on copies.representative = compared.rid
+        inner join patterns_arrow as patterns on {" and ".join(f"compared.{g} = patterns.{g}" for g in gammas)}
+        where copies.certain or patterns.kinds_weight >= {_log_odds(probability_floor)}
+        """
+    )
+    con.unregister("patterns_arrow")
+    con.execute("drop table compared_copies")
 
 
 def _outcomes(model: LinkageModel, patterns: pa.Table) -> NDArray[np.int64]:
@@ -217,20 +262,10 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
         select '0' as match_key, l as join_key_l, r as join_key_r from {PAIRS}
         """
     )
-    # Identical records were folded away; their comparison is the one of a record with itself.
-    con.execute(
-        f"""
-        create or replace view compared_records as
-        select * from {FEATURES}
-        union all
-        select {IDENTICAL}.rid, f.* exclude (rid)
-        from {IDENTICAL} inner join {FEATURES} as f on {IDENTICAL}.representative = f.rid
-        """
-    )
     api = DuckDBAPI(connection=con)
     settings = model.splink_settings()
     settings["blocking_rules_to_generate_predictions"] = []
-    linker = Linker(api.register("compared_records"), settings)
+    linker = Linker(api.register(FEATURES), settings)
     linker.table_management.register_blocked_pairs_for_predict(api.register("registered_pairs"))
     predicted = linker.inference.predict(
         threshold_match_weight=None if everything else _FIRST_WEIGHT_FLOOR, warning_mode="never"
