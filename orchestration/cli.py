@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from orchestration.cli_model import model_app
+from orchestration.cli_privacy import erase, export_subject, retention
 from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
 from orchestration.cli_review import explain, review
 from orchestration.cli_warehouse import warehouse_app
@@ -229,6 +230,9 @@ def privacy_map() -> None:
 
 
 app.command("reconcile")(reconcile)
+app.command("erase")(erase)
+app.command("export-subject")(export_subject)
+app.command("retention")(retention)
 app.command("review")(review)
 app.command("explain")(explain)
 
