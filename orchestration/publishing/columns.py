@@ -41,7 +41,8 @@ _VALUE_OF_A_PERSON = re.compile(
     r"^(email|phone|given_name|middle_name|family_name|full_name|birth_date|street|unit|address|postcode|subject|body|bio"
     r"|handle|url|properties|ip_address|user_agent|identifier|note|notes|comment)$"
 )
-_SHARED_KINDS = ("customer", "household", "record")
+# A source's own record id is another value than the record id, which has the source's name in front.
+_SHARED_KIND = re.compile(r"(?:^|(?<!source)_)(customer|household|record)_id(?:_[lr])?$")
 _RELATIONS = ("model", "snapshot", "seed")
 
 
@@ -122,8 +123,8 @@ def quote(identifier: str) -> str:
 
 def token_kind(column: str) -> str:
     """The kind of a column's tokens when its word names none: tokens of one kind join."""
-    found = _ID_OF_A_PERSON.search(column.lower())
-    return f"{found[1]}_id" if found and found[1] in _SHARED_KINDS else column.lower()
+    found = _SHARED_KIND.search(column.lower())
+    return f"{found[1]}_id" if found else column.lower()
 
 
 def column_rule(column: str, word: object, table: str) -> PrivacyRule:

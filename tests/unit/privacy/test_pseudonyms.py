@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
+from datetime import date
 
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.privacy.pseudonyms import derive_key, token, token_key, token_key_id, token_sql
+from orchestration.privacy.pseudonyms import derive_key, token, token_key, token_key_id, token_purpose, token_sql
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -95,3 +96,21 @@ def test_a_hundred_thousand_values_do_not_collide() -> None:
         token_key(SECRET).parameters,
     ).fetchone()
     assert rows == (100_000,)
+
+
+def test_tokens_of_two_periods_do_not_join_and_those_of_one_do() -> None:
+    def of(period: str, *day: int) -> str | None:
+        return token("cus_1", "customer_id", token_key(SECRET, token_purpose(period, date(*day))))
+
+    assert of("never", 2025, 1, 1) == of("never", 2026, 7, 1) == token("cus_1", "customer_id", token_key(SECRET))
+    assert of("year", 2026, 1, 1) == of("year", 2026, 12, 31) != of("year", 2027, 1, 1)
+    assert of("month", 2026, 1, 1) == of("month", 2026, 1, 31) != of("month", 2026, 2, 1)
+    assert of("after-the-leak", 2026, 1, 1) == of("after-the-leak", 2027, 1, 1) != of("never", 2026, 1, 1)
+    # A label that looks like a year is no year.
+    assert of("2026", 2026, 1, 1) != of("year", 2026, 1, 1)
+
+
+def test_a_period_that_follows_the_day_needs_one() -> None:
+    assert token_purpose("never", None) == "tokens"
+    with pytest.raises(ValueError, match="load date"):
+        token_purpose("month", None)

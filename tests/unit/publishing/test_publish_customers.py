@@ -87,7 +87,7 @@ def test_it_opens_with_plain_duckdb_and_the_key_alone(company: Path, tmp_path: P
 @pytest.mark.parametrize("option", ["", "encryption_key 'another key of more than thirty-two characters'"])
 def test_no_key_and_a_wrong_one_are_refused(company: Path, tmp_path: Path, option: str) -> None:
     published = _publish(company, tmp_path)
-    with duckdb.connect() as connection, pytest.raises(duckdb.Error, match="(?i)key"):
+    with duckdb.connect() as connection, pytest.raises(duckdb.Error, match=r"(?i)key"):
         connection.execute(f"attach '{published.path}' as customers ({', '.join(filter(None, ['read_only', option]))})")
 
 
@@ -127,7 +127,7 @@ def test_what_lies_beside_it_while_it_is_built_is_neither_plain_nor_open(
 def test_a_new_key_makes_the_next_file_and_the_old_key_no_longer_opens_it(company: Path, tmp_path: Path) -> None:
     _publish(company, tmp_path)
     published = _publish(company, tmp_path, KEY[::-1])
-    with duckdb.connect() as connection, pytest.raises(duckdb.Error, match="(?i)wrong encryption key"):
+    with duckdb.connect() as connection, pytest.raises(duckdb.Error, match=r"(?i)wrong encryption key"):
         connection.execute(f"attach '{published.path}' as customers (read_only, encryption_key '{KEY}')")
 
 
