@@ -28,6 +28,8 @@ GATE_PREFIX = "gate_"
 STAGE_TAG = "kindred/stage"
 # Marks a run of the command line, which tells people of failures itself.
 COMMAND_LINE_TAG = "kindred/command_line"
+# Asks for whole results where a run would build on those of the run before.
+FULL_TAG = "kindred/full"
 
 
 @dataclass
@@ -193,7 +195,7 @@ def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, fo
             if known:
                 yield _unchanged(day, known)
                 continue
-            outcome = _run_day(project, job, instance, day, on_progress)
+            outcome = _run_day(project, job, instance, day, on_progress, force)
             if not outcome.published:
                 steps = [(failure.stage, failure.step, failure.message) for failure in outcome.failures]
                 outcome.untold = send(project.settings, Notice(day, outcome.run_id, problems_of(steps)))
@@ -203,7 +205,12 @@ def _run_waiting(project: Project, days: list[date], on_progress: OnProgress, fo
 
 
 def _run_day(
-    project: Project, job: "dg.JobDefinition", instance: "dg.DagsterInstance", day: date, on_progress: OnProgress
+    project: Project,
+    job: "dg.JobDefinition",
+    instance: "dg.DagsterInstance",
+    day: date,
+    on_progress: OnProgress,
+    force: bool,
 ) -> DayRun:
     stages = _stages_of_steps(job)
     hear = _Listener(stages, StepProgress(day, total=len(stages)), on_progress)
@@ -214,7 +221,7 @@ def _run_day(
             partition_key=day.isoformat(),
             raise_on_error=False,
             run_config={"loggers": {"progress": {}}},
-            tags={COMMAND_LINE_TAG: "true"},
+            tags={COMMAND_LINE_TAG: "true", FULL_TAG: str(force).lower()},
         )
     outcome = DayRun(
         load_date=day,

@@ -13,7 +13,9 @@ from orchestration.linkage.evaluation import ClusterScores, evaluate, evaluate_f
 
 if TYPE_CHECKING:
     from orchestration.linkage.clustering import cluster
+    from orchestration.linkage.incremental import update_edges
     from orchestration.linkage.model import LinkageModel
+    from orchestration.linkage.reclustering import update_clusters
     from orchestration.linkage.resolving import resolve_files
     from orchestration.linkage.scoring import score
     from orchestration.linkage.training import train
@@ -24,6 +26,8 @@ _LATE = {
     "resolve_files": "resolving",
     "score": "scoring",
     "train": "training",
+    "update_clusters": "reclustering",
+    "update_edges": "incremental",
 }
 
 __all__ = [
@@ -38,6 +42,8 @@ __all__ = [
     "resolve_files",
     "score",
     "train",
+    "update_clusters",
+    "update_edges",
 ]
 
 

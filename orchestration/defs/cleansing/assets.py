@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from orchestration.daily import FULL_TAG
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, dbt_stage, project, stage_tag
-from orchestration.linkage import cluster, score
+from orchestration.linkage import update_clusters, update_edges
 from orchestration.linkage.registry import current_model
 from orchestration.standardise import standardise_records
 
@@ -60,16 +61,24 @@ def standardised_records() -> dg.MaterializeResult:
     op_tags=stage_tag("cleansing"),
     description="One row per pair of records that the model scored above its floor, with the levels that explain it.",
 )
-def edges() -> dg.MaterializeResult:
-    """Score candidate pairs with the model in use."""
+def edges(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """Score new and changed records with the model in use (all records when `kindred run --force` asks for it)."""
     kindred = project()
     model = current_model(kindred.settings.models)
     if model is None:
         raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
     with kindred.warehouse() as con:
         con.execute("create schema if not exists resolution")
-        score(con, model, RECORDS, EDGES)
-        return made(con, EDGES, model=model.version)
+        update = update_edges(con, model, RECORDS, EDGES, full=context.run.tags.get(FULL_TAG) == "true")
+        return made(
+            con,
+            EDGES,
+            model=model.version,
+            records_scored=update.scored,
+            pairs_compared=update.compared,
+            run="full" if update.full else "increment",
+            why=update.reason or "state of the run before",
+        )
 
 
 @dg.asset(
@@ -89,8 +98,8 @@ def clusters() -> dg.MaterializeResult:
     if model is None:
         raise dg.Failure("There is no linkage model: materialise resolution/linkage_model first.")
     with kindred.warehouse() as con:
-        cluster(con, model, RECORDS, EDGES, CLUSTERS, judgements=JUDGEMENTS)
-        return made(con, CLUSTERS)
+        update = update_clusters(con, model, RECORDS, EDGES, CLUSTERS, judgements=JUDGEMENTS)
+        return made(con, CLUSTERS, records_clustered=update.clustered, run="full" if update.full else "increment")
 
 
 @dg.definitions
