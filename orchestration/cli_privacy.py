@@ -10,9 +10,15 @@ import typer
 if TYPE_CHECKING:
     from orchestration.privacy.closure import Selector
 
-Emails = Annotated[list[str] | None, typer.Option("--email", metavar="ADDRESS", help="A person by e-mail; may be repeated.")]
-Customers = Annotated[list[str] | None, typer.Option("--customer", metavar="ID", help="By customer id; may be repeated.")]
-Records = Annotated[list[str] | None, typer.Option("--record", metavar="ID", help="By a source record, such as crm:C7.")]
+Emails = Annotated[
+    list[str] | None, typer.Option("--email", metavar="ADDRESS", help="A person by e-mail; may be repeated.")
+]
+Customers = Annotated[
+    list[str] | None, typer.Option("--customer", metavar="ID", help="By customer id; may be repeated.")
+]
+Records = Annotated[
+    list[str] | None, typer.Option("--record", metavar="ID", help="By a source record, such as crm:C7.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and change nothing.")]
 
 
@@ -22,12 +28,15 @@ def erase(
     records: Records = None,
     file: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="CSV with a column email, customer or record: many people at once."),
+        typer.Option(
+            exists=True, dir_okay=False, help="CSV with a column email, customer or record: many people at once."
+        ),
     ] = None,
     dry_run: DryRun = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with erasures that were interrupted.")] = False,
     lift: Annotated[
-        str | None, typer.Option(metavar="REQUEST", help="Let the people of a request in again: they came back themselves.")
+        str | None,
+        typer.Option(metavar="REQUEST", help="Let the people of a request in again: they came back themselves."),
     ] = None,
 ) -> None:
     """Erase people from every store, keep them out, and certify it. Exit code 0 says that it is certified."""
@@ -42,7 +51,9 @@ def erase(
 
     selectors = _selectors(emails, customers, records) + (read_selectors(file) if file else [])
     if bool(selectors) + resume + (lift is not None) != 1:
-        raise typer.BadParameter("name people (--email, --customer, --record, --file), or give --resume or --lift alone")
+        raise typer.BadParameter(
+            "name people (--email, --customer, --record, --file), or give --resume or --lift alone"
+        )
     project = load_project()
     actor = require(project.settings, "erasure.request")
     if lift is not None:
@@ -82,7 +93,12 @@ def export_subject(
 def retention(
     day: Annotated[
         datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="As of this day; by default the newest load date."),
+        typer.Option(
+            "--date",
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="As of this day; by default the newest load date.",
+        ),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -91,7 +107,7 @@ def retention(
     from orchestration.privacy import retention as rules
     from orchestration.privacy.access import require
     from orchestration.project import load_project
-    from orchestration.republish import republish
+    from orchestration.republish import run_again
 
     project = load_project()
     require(project.settings, "retention.remove")
@@ -100,7 +116,7 @@ def retention(
         show_expired(rules.find_expired(project, as_of))
         return
     with erasure_progress() as on_step:
-        done = rules.remove_expired(project, as_of, republish, on_step)
+        done = rules.remove_expired(project, as_of, run_again, on_step)
     show_erased([done] if done else [])
 
 

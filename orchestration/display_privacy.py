@@ -45,7 +45,8 @@ def erasure_progress() -> Iterator[Callable[[str], None]]:
 def show_plan(plan: "Plan") -> None:
     """What an erasure would remove."""
     _console.print(
-        f"{_people(plan.people)}: {plan.customers} customer ids, {plan.records} records. Nothing was changed.", highlight=False
+        f"{_people(plan.people)}: {plan.customers} customer ids, {plan.records} records. Nothing was changed.",
+        highlight=False,
     )
     _holdings(plan.holdings, "would be removed")
     _console.print(f"computed anew: {', '.join(plan.rebuilt) or 'nothing'}", highlight=False)
@@ -58,7 +59,9 @@ def show_erased(done: Sequence["Done"]) -> None:
         _console.print("Nothing to do.")
     for item in done:
         _holdings(item.holdings, "removed")
-        _console.print(f"Request     {item.request_id}\nCertificate {item.certificate}", highlight=False, soft_wrap=True)
+        _console.print(
+            f"Request     {item.request_id}\nCertificate {item.certificate}", highlight=False, soft_wrap=True
+        )
 
 
 def show_lifted(request_id: str, people: int) -> None:

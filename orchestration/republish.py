@@ -44,6 +44,24 @@ def republish(project: Project) -> None:
         raise RepublishError(f"publishing anew failed: {'; '.join(told) or 'see the Dagster UI'}")
 
 
+def run_again(project: Project) -> None:
+    """Run the newest loaded day as a whole: everything is derived anew from what raw still holds.
+
+    Raises RepublishError when a gate stops it; what is published is then as before.
+    """
+    from datetime import date
+
+    from orchestration.daily import run_days
+
+    day = _last_day(project)
+    if day is None:
+        return
+    for outcome in run_days(project, [date.fromisoformat(day)], lambda _: None, force=True):
+        if not outcome.published:
+            told = "; ".join(f"{failure.step}: {failure.message}" for failure in outcome.failures)
+            raise RepublishError(f"the run that derives everything anew failed: {told}")
+
+
 def _last_day(project: Project) -> str | None:
     with project.warehouse() as con:
         rows = con.execute("select max(load_date)::varchar from quality.loads").fetchall()

@@ -124,20 +124,25 @@ def erase(
         WarehouseLockedError: a run is going on.
         LedgerError: the ledger cannot be written; nothing was removed then.
     """
+    refuse_while_open(project)
+    with project.exclusive():
+        request = _prepare(project, selectors)
+    return carry_out(project, request, republish, on_step)
+
+
+def refuse_while_open(project: "Project") -> None:
+    """Raises PrivacyError while an earlier request is not complete: two at once would undo each other's accounts."""
     waiting = _open_requests(project)
     if waiting:
         raise PrivacyError(
-            f"the erasure {waiting[0].request_id} is not complete. Finish it first: `kindred erase --resume`."
+            f"the request {waiting[0].request_id} is not complete. Finish it first: `kindred erase --resume`."
         )
-    with project.exclusive():
-        request = _prepare(project, selectors)
-    return _carry_out(project, request, republish, on_step)
 
 
 def resume(project: "Project", republish: Republish, on_step: OnStep = lambda _: None) -> list[Done]:
     """Go on with every erasure that is not complete, oldest first. Raises as `erase` does."""
     return [
-        _carry_out(project, OpenRequest.of(project.settings, request.request_id), republish, on_step)
+        carry_out(project, OpenRequest.of(project.settings, request.request_id), republish, on_step)
         for request in _open_requests(project)
     ]
 
@@ -221,21 +226,26 @@ def register(ledger: Ledger, request: OpenRequest, kind: Kind, people: int, hash
         raise
 
 
-def _carry_out(project: "Project", request: OpenRequest, republish: Republish, on_step: OnStep) -> Done:
+def carry_out(project: "Project", request: OpenRequest, republish: Republish, on_step: OnStep) -> Done:
+    """Do the steps of a request that are not done, prove them, and certify. Raises as `erase` does."""
     ledger = Ledger.of(project.settings)
     state = next(item for item in read_requests(ledger) if item.request_id == request.request_id)
     if not (request.folder / "closure.json").exists():
         return _finish(project, request, state, ledger)
-    work = _Work(project, request, ledger, request.closure, request.traces)
+    work = _Work(project, request, ledger, request.closure, request.traces, state.kind)
     try:
         with project.exclusive():
             for step in STEPS[: STEPS.index("publish")]:
                 if step not in state.steps or step in _AGAIN:
                     on_step(step)
-                    details = _added(state.steps.get(step, {}), work.do(step, state.kind))
+                    details = _added(state.steps.get(step, {}), work.do(step))
                     record_step(ledger, request.request_id, step, details)
         on_step("publish")
         republish(project)
+        if state.kind == "retention":
+            # Everything was derived anew from what is left: what that replaced is still in the file's free blocks.
+            with project.exclusive():
+                rewrite(project.settings.warehouse)
         on_step("verify")
         with project.exclusive():
             return work.certify()
@@ -293,10 +303,11 @@ class _Work:
     ledger: Ledger
     closure: Closure
     traces: Traces
+    kind: Kind
 
-    def do(self, step: str, kind: Kind) -> dict[str, Any]:
+    def do(self, step: str) -> dict[str, Any]:
         """Do one step."""
-        if step == "tombstones" and kind == "retention":
+        if step == "tombstones" and self.kind == "retention":
             # Whoever is forgotten because time is up may come back: they have not asked to stay away.
             return {"hashes": 0}
         steps: dict[str, Callable[[], dict[str, Any]]] = {
@@ -336,6 +347,8 @@ class _Work:
             load_closure(con, self.closure)
             files = Journal(self.request.journal).files
             rebuilt = warehouse_erasure.aggregates(self.project, con)
+            if self.kind == "retention":
+                rebuilt = warehouse_erasure.derived(con)
             removed = warehouse_erasure.erase_warehouse(
                 self.project, con, self.request.request_id, files, rebuilt, self.traces
             )
@@ -361,6 +374,9 @@ class _Work:
         return {"succession": succession}
 
     def _aggregates(self) -> dict[str, Any]:
+        if self.kind == "retention":
+            # People stay of whom only some rows went: a whole run derives them anew.
+            return {"rebuilt": ["everything behind raw"]}
         with self.project.warehouse() as con:
             rebuilt = warehouse_erasure.aggregates(self.project, con)
         if rebuilt:

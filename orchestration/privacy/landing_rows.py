@@ -106,9 +106,14 @@ def _write_text(path: Path, beside: Path, server: FileServer, rows: set[int], br
             text, encode = _wide_lines(source.read(), server.encoding)
             lines = iter(text)
         records = _csv_records(lines, server, broken) if server.format == "csv" else enumerate(lines, 1)
+        written = False
         for number, record in records:
             if number not in rows:
                 target.write(encode(record) if encode else record)
+                written = True
+        if not written:
+            # An empty file would be taken for a delivery that broke off.
+            target.write(encode(b"\n") if encode else b"\n")
 
 
 def _is_wide(encoding: str) -> bool:

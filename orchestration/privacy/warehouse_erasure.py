@@ -59,6 +59,11 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
     return dict(sorted(found.items()))
 
 
+def derived(con: "duckdb.DuckDBPyConnection") -> dict[str, str]:
+    """Every table behind raw, for when all of them are derived anew: `schema.table` to itself."""
+    return {item.label: item.label for item in relations(con) if item.schema not in ("raw",)}
+
+
 def erase_warehouse(
     project: "Project",
     con: "duckdb.DuckDBPyConnection",
