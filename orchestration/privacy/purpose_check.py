@@ -36,7 +36,7 @@ _HIDDEN_READS = frozenset(
 _UNKNOWN = "{{?}}"
 _UNKNOWN_RELATION = re.compile(r'\b(from|join)\s+["\s]*' + re.escape(_UNKNOWN), re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
-_QUALIFIED = r'(?<![\w."])"?(?P<schema>{schemas})"?\s*\.\s*"?(?P<table>[A-Za-z_]\w*)"?'
+_QUALIFIED = r'(?<!\w)"?(?P<schema>{schemas})"?\s*\.\s*"?(?P<table>[A-Za-z_]\w*)"?'
 
 Manifest = Mapping[str, Any]
 
