@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from orchestration.linkage.components import bottlenecks, connected_components
+from orchestration.linkage.features import IDENTIFIER_PREFIX
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.partition import CERTAIN, partition
 from orchestration.linkage.sql import columns_of, quoted
@@ -175,19 +176,20 @@ def _numbered(
 def _weight_sql(columns: set[str]) -> str:
     """SQL: the weight of an edge; hard contradictions count as certain non-matches.
 
-    Two birth dates with two first names and no identifier in common are two people, whatever
-    else agrees, and so are a senior and a junior. Fewer contradictions are left to their weights: typing errors make them, too.
+    Birth dates that have nothing in common, without an identifier in common, are two people, whatever
+    else agrees (namesakes in one home are father and son), and so are a senior and a junior. Fewer
+    contradictions are left to their weights: typing errors make them, too.
     """
     differs = {
-        name: f"{quoted('gamma_' + name)} = 0" for name in ("given_name", "birth_date", "generation") if f"gamma_{name}" in columns
+        name: f"{quoted('gamma_' + name)} = 0" for name in ("birth_date", "generation") if f"gamma_{name}" in columns
     }
-    shared = [
-        f"{quoted('gamma_' + name)} > 0" for name in ("national_id", "email", "phone") if f"gamma_{name}" in columns
-    ]
+    identifiers = ["gamma_national_id", "gamma_email", "gamma_phone"]
+    identifiers += sorted(name for name in columns if name.startswith(f"gamma_{IDENTIFIER_PREFIX}"))
+    shared = [f"{quoted(name)} > 0" for name in identifiers if name in columns]
     tests = []
-    if "birth_date" in differs and "given_name" in differs:
+    if "birth_date" in differs:
         unless = f" and not ({' or '.join(shared)})" if shared else ""
-        tests.append(f"({differs['birth_date']} and {differs['given_name']}{unless})")
+        tests.append(f"({differs['birth_date']}{unless})")
     if "generation" in differs:
         tests.append(differs["generation"])
     if not tests:

@@ -22,6 +22,10 @@ CERTAIN = 12.0
 UNKNOWN = -6.0
 # Judgements of people weigh this much, for or against: no cluster is large enough to outvote one.
 JUDGED = 1e6
+# A record fits two clusters about equally when their mean weights differ by less than this (odds of
+# 2 to 1), and the clusters are contrary when theirs lies this far below the threshold.
+_AS_WELL = 1.0
+_CONTRARY = 8.0
 # Larger components are first cut at stronger edges: no person has this many records.
 LARGEST_COMPONENT = 1_000
 
@@ -93,6 +97,7 @@ def _split(
     total[rows, columns] = total[columns, rows] = clipped
     np.fill_diagonal(total, 0.0)
     size = np.ones(count)
+    pairs = total.copy()
     average = total.copy()
     np.fill_diagonal(average, -np.inf)
     parent = np.arange(count)
@@ -112,4 +117,40 @@ def _split(
         row[average[one] == -np.inf] = -np.inf
         average[one], average[:, one] = row, row
         average[other], average[:, other] = -np.inf, -np.inf
-    labels[members] = members[parent]
+    labels[members] = members[_without_torn(pairs, parent, threshold)]
+
+
+def _without_torn(pairs: NDArray[np.float64], parent: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
+    """Take records out of clusters that fit a contrary cluster just as well.
+
+    A record can be one of two people only once: where it fits both about equally (a bare "John
+    Smith" at the address of two of them), neither is likelier than not.
+    """
+    names = np.unique(parent)
+    if len(names) < 2:
+        return parent
+    inside = (parent[None, :] == names[:, None]).astype(float)
+    size = inside.sum(axis=1)
+    fit = pairs @ inside.T
+    own = np.searchsorted(names, parent)
+    between = inside @ fit
+    rest = size[own] - 1
+    records = np.arange(len(parent))
+    support = fit[records, own] / np.maximum(rest, 1)
+    others = fit / size
+    apart = (between[own] - fit) / (np.maximum(rest, 1)[:, None] * size)
+    torn = (others >= np.maximum(threshold, support - _AS_WELL)[:, None]) & (apart <= threshold - _CONTRARY)
+    torn[records, own] = False
+    out = torn.any(axis=1) & (rest > 0) & (support < CERTAIN)
+    if not out.any():
+        return parent
+    answer = parent.copy()
+    for name in np.unique(parent[out]):
+        left_over = records[(parent == name) & ~out]
+        taken = records[(parent == name) & out]
+        if len(left_over):
+            answer[left_over] = left_over[0]
+        rows, columns = np.nonzero(pairs[np.ix_(taken, taken)] >= threshold)
+        together = connected_components(len(taken), rows, columns)
+        answer[taken] = taken[together]
+    return answer
