@@ -10,9 +10,12 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli_audit import audit_app
+from orchestration.cli_consent import consent_app, release, restrict
 from orchestration.cli_model import model_app
 from orchestration.cli_privacy import erase, export_subject, retention
-from orchestration.cli_quarantine import audit_app, quarantine_app, reconcile
+from orchestration.cli_purposes import privacy_app
+from orchestration.cli_quarantine import quarantine_app, reconcile
 from orchestration.cli_review import explain, review
 from orchestration.cli_warehouse import warehouse_app
 
@@ -59,12 +62,14 @@ def run(
     from orchestration.days import days_between, days_to_run, extract_again
     from orchestration.display import run_progress, show_run
     from orchestration.notify import telling
+    from orchestration.privacy.access import authorise
     from orchestration.project import load_project
 
     if (day is not None) + every + (first is not None or last is not None) > 1:
         raise typer.BadParameter("choose one of --date, --all, and --from with --to")
     if first is not None and last is not None and first > last:
         raise typer.BadParameter(f"--from {first.date()} is after --to {last.date()}")
+    authorise("publish")
     settings = load_settings()
     with telling(settings, day.date() if day else None):
         project = load_project()
@@ -215,20 +220,10 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(audit_app, name="audit")
 app.add_typer(model_app, name="model")
-privacy_app = typer.Typer(help="What is held of people.", no_args_is_help=True)
 app.add_typer(privacy_app, name="privacy")
-
-
-@privacy_app.command("map")
-def privacy_map() -> None:
-    """List every raw column with personal data: classification, source, purposes, retention. From the contracts."""
-    from orchestration.display import show_registry
-    from orchestration.privacy.registry import personal_data
-    from orchestration.project import load_project
-
-    show_registry(personal_data(load_project().contracts))
-
-
+app.add_typer(consent_app, name="consent")
+app.command("restrict")(restrict)
+app.command("release")(release)
 app.command("reconcile")(reconcile)
 app.command("erase")(erase)
 app.command("export-subject")(export_subject)
@@ -259,11 +254,13 @@ def source_add(
 ) -> None:
     """Make a source of a file: profile it, write contract and staging models, land it, and say what to check."""
     from orchestration.config import load_settings
+    from orchestration.privacy.access import authorise
     from orchestration.scaffold.show import show_added
     from orchestration.scaffold.source import add_source
 
     if delivery not in (None, "delta", "snapshot"):
         raise typer.BadParameter("delta or snapshot", param_hint="--delivery")
+    authorise("source.add")
     settings = load_settings()
     landing_day = (day or datetime.now()).date()
     added = add_source(settings, file, name, landing_day, delivery=delivery, key=key, feeds=feeds or (), only=only)  # type: ignore[arg-type]
@@ -278,9 +275,11 @@ def source_remove(
 ) -> None:
     """Take a source away that `source add` made: contract, staging models and raw tables. Landed files stay."""
     from orchestration.config import load_settings
+    from orchestration.privacy.access import authorise
     from orchestration.scaffold.show import show_removal, show_removed
     from orchestration.scaffold.source import plan_removal, remove_source
 
+    authorise("source.remove")
     settings = load_settings()
     removal = plan_removal(settings, name)
     show_removal(removal, with_landing=with_landing)
