@@ -1,4 +1,4 @@
-"""The command groups `kindred quarantine` and `kindred audit`: names, options and exit codes. No logic."""
+"""The command group `kindred quarantine` and `kindred reconcile`: names, options and exit codes. No logic."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 quarantine_app = typer.Typer(
     help="Rows held back by the gates: look, correct and replay, discard.", no_args_is_help=True
 )
-audit_app = typer.Typer(help="The hash-chained log of what people did.", no_args_is_help=True)
 
 TableName = Annotated[str, typer.Argument(metavar="TABLE", help="Such as crm__contacts.")]
 LoadDate = Annotated[
@@ -50,10 +49,13 @@ def show(
 ) -> None:
     """The rows held back of a table: file, row, check, value and reason. Shows personal data."""
     from orchestration.display_quarantine import show_entries
+    from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.held import show_held
 
-    with load_project().warehouse() as con:
+    project = load_project()
+    require(project.settings, "quarantine.show")
+    with project.warehouse() as con:
         show_entries(show_held(con, table, _selection(day, check, file, row), limit), limit)
 
 
@@ -77,6 +79,7 @@ def replay(
 ) -> None:
     """Take rows in again through the same gate, corrected or under a mended contract. Exit code 1: the gate blocks."""
     from orchestration.display_quarantine import show_outcome
+    from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.correction_file import read_corrections
     from orchestration.quality.replay import open_desk
@@ -84,8 +87,10 @@ def replay(
 
     if values and corrections:
         raise typer.BadParameter("choose --set or --corrections, not both")
+    project = load_project()
+    require(project.settings, "quarantine.replay")
     given = [_correction(values, file, row)] if values else read_corrections(corrections) if corrections else []
-    with open_desk(load_project(), table) as desk:
+    with open_desk(project, table) as desk:
         outcome = replay_rows(desk, _selection(day, check, file, row), given)
     if not show_outcome(outcome):
         raise typer.Exit(1)
@@ -102,43 +107,17 @@ def discard(
 ) -> None:
     """Leave rows out for good. Choose them by day, check, or file and row. Exit code 1: the gate blocks."""
     from orchestration.display_quarantine import show_outcome
+    from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.replay import discard as discard_rows
     from orchestration.quality.replay import open_desk
 
-    with open_desk(load_project(), table) as desk:
+    project = load_project()
+    require(project.settings, "quarantine.discard")
+    with open_desk(project, table) as desk:
         outcome = discard_rows(desk, _selection(day, check, file, row), reason)
     if not show_outcome(outcome):
         raise typer.Exit(1)
-
-
-@audit_app.command("verify")
-def verify(
-    head: Annotated[
-        str | None, typer.Option(metavar="HASH", help="A head noted earlier that must be there still.")
-    ] = None,
-) -> None:
-    """Prove that no entry of the log was changed, dropped or moved. Exit code 0 says so."""
-    from orchestration.config import load_settings
-    from orchestration.display_quarantine import show_verdict
-    from orchestration.ledger.audit import head as read_head
-    from orchestration.ledger.audit import verify as verify_chain
-    from orchestration.ledger.store import Ledger
-
-    ledger = Ledger.of(load_settings())
-    if not show_verdict(verify_chain(ledger, head), read_head(ledger)):
-        raise typer.Exit(1)
-
-
-@audit_app.command("show")
-def show_audit(limit: Annotated[int, typer.Option(min=1, help="At most so many entries, the latest.")] = 20) -> None:
-    """The last entries: who did what to what, and when."""
-    from orchestration.config import load_settings
-    from orchestration.display_quarantine import show_audit_entries
-    from orchestration.ledger.audit import entries
-    from orchestration.ledger.store import Ledger
-
-    show_audit_entries(entries(Ledger.of(load_settings()), limit))
 
 
 def reconcile(day: LoadDate = None) -> None:
