@@ -136,9 +136,12 @@ def _strength(link: "Link") -> tuple[str, str]:
 
 
 def _side_by_side(left: str, right: str, values: Mapping[str, tuple[str | None, str | None]]) -> Table:
+    from orchestration.identity.explain import agreement
+
+    marks = {"same": "[green]same[/]", "alike": "[yellow]alike[/]", "differs": "[red]differs[/]", "": ""}
     table = _table("", left, right, "")
     for name, (one, other) in values.items():
-        mark = "[dim].[/]" if one is None or other is None else "[green]=[/]" if one == other else "[red]x[/]"
+        mark = marks[agreement(one, other)]
         table.add_row(name.replace("_", " "), escape(one or ""), escape(other or ""), mark)
     return table
 

@@ -30,6 +30,8 @@ ATTRIBUTES = (
     "region", "postcode", "country", "national_id",
 )  # fmt: skip
 _NEAR_MISSES = 3
+# A share of common letters at which two values look like spellings of one: Joe and Joseph 0.67, one digit of ten 0.9.
+_ALIKE = 0.65
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,21 @@ def chance(probability: float) -> str:
     if probability < 0.001:
         return "less than 1 in 1,000"
     return f"{probability:.1%}"
+
+
+def agreement(one: str | None, other: str | None) -> str:
+    """How two values look side by side: `same` (case, blanks and signs apart), `alike`, `differs`, or `` when one is missing.
+
+    For the eye only: what agreement is worth is the model's to say.
+    """
+    from difflib import SequenceMatcher
+
+    if one is None or other is None:
+        return ""
+    left, right = ("".join(sign for sign in text.casefold() if sign.isalnum()) for text in (one, other))
+    if left == right:
+        return "same"
+    return "alike" if SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE else "differs"
 
 
 def explain_pair(

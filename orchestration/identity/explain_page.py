@@ -7,7 +7,7 @@ import html
 from pathlib import Path
 
 from orchestration.identity.errors import IdentityError
-from orchestration.identity.explain import PairExplanation, as_rows, chance
+from orchestration.identity.explain import PairExplanation, agreement, as_rows, chance
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -18,7 +18,7 @@ h1 {{ font-size: 1.4rem }} h2 {{ font-size: 1.1rem; margin-top: 2rem }}
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ border-bottom: 1px solid #ddd; padding: .3rem .5rem; text-align: left; vertical-align: top }}
 td.n {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
-.agree {{ color: #1b6e3c }} .differ {{ color: #a8321f }}
+.same {{ color: #1b6e3c }} .alike {{ color: #7a5b00 }} .differs {{ color: #a8321f }}
 svg text {{ font: 13px system-ui, sans-serif; fill: #222 }}
 .conclusion {{ background: #f3f3ee; border-left: 4px solid #555; padding: .6rem 1rem }}
 </style></head><body>
@@ -116,7 +116,6 @@ def _steps(explanation: PairExplanation) -> str:
 
 
 def _value(name: str, left: str | None, right: str | None) -> str:
-    mark = "" if left is None or right is None else "agree" if left == right else "differ"
-    sign = {"": "", "agree": "the same", "differ": "not the same"}[mark]
+    mark = agreement(left, right)
     cells = "".join(f"<td>{html.escape(value or '')}</td>" for value in (left, right))
-    return f"<tr><td>{name.replace('_', ' ')}</td>{cells}<td class='{mark}'>{sign}</td></tr>"
+    return f"<tr><td>{name.replace('_', ' ')}</td>{cells}<td class='{mark}'>{mark}</td></tr>"
