@@ -62,7 +62,7 @@ class Transform:
         wrong here is found again, and told, by `prepare`.
         """
         write_sources(self.contracts, self.settings.dbt / "generated")
-        if self._is_parsed():
+        if self.is_parsed:
             yield
             return
         dbt = Path(sys.executable).parent / "dbt"
@@ -74,7 +74,7 @@ class Transform:
     def prepare(self) -> Path:
         """Write the generated sources and parse if stale. Returns the path of manifest.json."""
         write_sources(self.contracts, self.settings.dbt / "generated")
-        if not self._is_parsed():
+        if not self.is_parsed:
             self._stamp.unlink(missing_ok=True)
             _ = self._parsed
             self._stamp.write_text(self._fingerprint())
@@ -84,7 +84,8 @@ class Transform:
     def _stamp(self) -> Path:
         return self.target / "manifest.fingerprint"
 
-    def _is_parsed(self) -> bool:
+    @property
+    def is_parsed(self) -> bool:
         """Whether manifest.json is of the project as it now is."""
         manifest = self.target / "manifest.json"
         return manifest.exists() and self._stamp.exists() and self._stamp.read_text() == self._fingerprint()
