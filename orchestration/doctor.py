@@ -55,7 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one finding at a time; a check that breaks is itself a finding."""
     checks: tuple[Callable[[Settings], Finding], ...] = (
         _python, _packages, _extension, _data_folder, _disk, _secret, _encryption, _permissions,
-        _contracts, _landing, _warehouse, _telemetry,
+        _roles, _contracts, _purposes, _landing, _warehouse, _telemetry,
     )  # fmt: skip
     for check in checks:
         try:
@@ -166,6 +166,33 @@ def _open_to_others(folder: Path) -> Iterator[Path]:
 def _contracts(settings: Settings) -> Finding:
     contracts = Project(settings).contracts
     return Finding("contracts", Verdict.OK, f"{len(contracts)} active: {', '.join(c.source for c in contracts)}")
+
+
+def _roles(settings: Settings) -> Finding:
+    from orchestration.privacy.access import identify
+
+    identity = identify(settings)
+    if identity.roles:
+        return Finding("access", Verdict.OK, identity.words)
+    if identity.roles is None:
+        return Finding(
+            "access", Verdict.OK, f"{identity.words}; no roles are configured",
+            "where several people work, name them in roles.yml of the data folder (docs/privacy.md)",
+        )  # fmt: skip
+    return Finding("access", Verdict.WARN, identity.words, "ask whoever keeps the roles file for a role")
+
+
+def _purposes(settings: Settings) -> Finding:
+    """Looks at the project as it was parsed last: parsing takes seconds, and each build looks again before it begins."""
+    from orchestration.privacy.purpose_check import find_violations
+
+    project = Project(settings)
+    if not project.transform.is_parsed:
+        return Finding("purposes", Verdict.OK, "checked before each build (kindred privacy check)")
+    found = find_violations(project.transform.manifest, project.contracts)
+    if found:
+        return Finding("purposes", Verdict.FAIL, "; ".join(map(str, found)), "kindred privacy check; docs/privacy.md")
+    return Finding("purposes", Verdict.OK, "nothing reaches personal data past what its purpose asks for")
 
 
 def _landing(settings: Settings) -> Finding:
