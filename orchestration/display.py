@@ -190,7 +190,14 @@ def show_resolution(done: "Resolution") -> None:
     console.print(
         f"\n{done.records:,} records, {done.customers:,} customers; the largest has {done.largest_customer:,} records."
     )
-    console.print(f"Threshold weight {done.model.threshold_weight:.2f}, model {done.model.version}")
+    expected = done.model.report
+    console.print(f"Threshold weight {done.model.threshold_weight:.2f}, model {done.model.version}", highlight=False)
+    if "expected_precision" in expected:
+        console.print(
+            f"Expected of pairs in training: precision {expected['expected_precision']:.3f}, "
+            f"recall {expected['expected_recall']:.3f} of the pairs compared",
+            highlight=False,
+        )
     show_path("Written to", done.out)
 
 

@@ -23,11 +23,11 @@ _LEAST = 1e-7
 
 def write_model_report(model: LinkageModel, path: Path, previous: LinkageModel | None) -> None:
     """Write the page, with a comparison of weights when there is a previous model. It loads nothing from elsewhere."""
-    sections = [_chart(model), _calibration(model), _weights(model, previous)]
+    sections = [levels_chart(model), _calibration(model), _weights(model, previous)]
     write_report(model, path, more="".join(sections))
 
 
-def _chart(model: LinkageModel) -> str:
+def levels_chart(model: LinkageModel) -> str:
     """m and u of every outcome as bars on a logarithmic scale, in SVG."""
     weights = level_weights(model)
     if not weights:

@@ -23,6 +23,7 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 </style></head><body>
 <h1>Linkage model {version}</h1>
 <p>{summary}</p>
+{first}
 <h2>Kinds of pairs found</h2>
 <p>Agreement that comes from sharing a home or an area is told apart from agreement of one person.</p>
 <table><tr><th>kind</th><th>one person?</th><th>share of all pairs</th></tr>{kinds}</table>
@@ -38,8 +39,8 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 """
 
 
-def write_report(model: LinkageModel, path: Path, *, more: str = "") -> None:
-    """Write the page, with further sections (HTML) at its end; it loads nothing from elsewhere."""
+def write_report(model: LinkageModel, path: Path, *, first: str = "", more: str = "") -> None:
+    """Write the page, with further sections (HTML) at its start and end; it loads nothing from elsewhere."""
     mixture = model.mixture
     one = next(i for i, kind in enumerate(mixture.kinds) if kind.same and not kind.own)
     strangers = next(i for i, kind in enumerate(mixture.kinds) if not kind.same and not kind.own)
@@ -78,6 +79,7 @@ def write_report(model: LinkageModel, path: Path, *, more: str = "") -> None:
             kinds="".join(kinds),
             levels="".join(rows),
             blocking="".join(blocking),
+            first=first,
             more=more,
         ),
         encoding="utf-8",

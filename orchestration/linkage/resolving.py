@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from orchestration.linkage.canonical import add_further_evidence, likely_region, make_canonical
 from orchestration.linkage.clustering import cluster
 from orchestration.linkage.columns import ColumnMapping, map_columns
-from orchestration.linkage.errors import LinkageError
+from orchestration.linkage.errors import LinkageError, ModelError
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.scoring import score
-from orchestration.linkage.sql import columns_of, literal, quoted
+from orchestration.linkage.sql import columns_of, literal, quoted, scalar_int
 from orchestration.linkage.training import train
 from orchestration.standardise import standardise_records
 
@@ -33,6 +33,15 @@ _READERS = {
     ".ndjson": "read_json({files}, union_by_name = true, format = 'newline_delimited')",
     ".json": "read_json({files}, union_by_name = true)",
     ".parquet": "read_parquet({files}, union_by_name = true)",
+}
+
+
+# Attributes that a comparison is made of, where its name is not theirs.
+_ATTRIBUTES_OF = {
+    "birth_year": ("birth_year", "birth_date"),
+    "unit": ("unit", "street"),
+    "postcode": ("postcode", "street"),
+    "city": ("city", "street"),
 }
 
 
@@ -72,6 +81,7 @@ def resolve_files(
     try:
         chosen = load_files(con, paths, id_column, source_column, mapping)
         used = model or train(con, "records")
+        _check_fit(con, used)
         score(con, used, "records", "edges")
         cluster(con, used, "records", "edges", "members")
         records, customers, largest = con.execute(
@@ -81,13 +91,29 @@ def resolve_files(
             """
         ).fetchall()[0]
         _write(con, out, with_source=source_column is not None)
+        if report is not None:
+            from orchestration.linkage.resolve_report import write_resolve_report
+
+            write_resolve_report(con, used, chosen, report)
     finally:
         con.close()
-    if report is not None:
-        from orchestration.linkage.reporting import write_report
-
-        write_report(used, report)
     return Resolution(int(records), int(customers), int(largest), used, chosen, out)
+
+
+def _check_fit(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """Refuse a model of which the records fill too little: it would silently match nobody."""
+    attributes = {comparison.name for comparison in model.comparisons} - {"generation"}
+    if not attributes or scalar_int(con, "select count(*) from records") == 0:
+        return
+    needs = {name: _ATTRIBUTES_OF.get(name, (name,)) for name in attributes}
+    columns = columns_of(con, "records")
+    filled = {name for name in columns if scalar_int(con, f"select count({quoted(name)}) from records") > 0}
+    missing = sorted(name for name, any_of in needs.items() if not filled & set(any_of))
+    if len(missing) == len(attributes):
+        raise ModelError(
+            f"model {model.version} compares {', '.join(missing)}, and the records fill none of these; "
+            "name columns with --map, or leave --model out to train one on these records"
+        )
 
 
 def load_files(
