@@ -1,0 +1,254 @@
+"""A sample company with people made of canary values: every text that a source can deliver of them is unique.
+
+Belongs here: planting them in landed files, and looking for them in anything that was written. Does not belong here: what
+erases them.
+"""
+
+import csv
+import gzip
+import io
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FIRST = date(2026, 1, 5)
+SIGN = "zqkanary"
+PHONE_SIGN = "8881777"
+PEOPLE = 4
+DAYS = 2
+
+
+@dataclass
+class Planted:
+    """What was planted, and under which ids."""
+
+    values: set[str] = field(default_factory=set)
+    records: dict[int, list[str]] = field(default_factory=dict)
+    emails: dict[int, str] = field(default_factory=dict)
+    rows: int = 0
+
+    def new(self) -> str:
+        """A value that stands nowhere else."""
+        value = f"{SIGN}{len(self.values):05d}x"
+        self.values.add(value)
+        return value
+
+    def phone(self) -> str:
+        """A telephone number that stands nowhere else."""
+        value = f"+44{PHONE_SIGN}{len(self.values) % 1000:03d}"
+        self.values.add(value)
+        return value
+
+    def keep(self, value: str) -> str:
+        """A value that is used again."""
+        self.values.add(value)
+        return value
+
+
+def plant(landing: Path, days: int = DAYS) -> Planted:
+    """Append the canaries' rows to the landed files of the days, of all seven sources, with rows that fail and lines
+    that nobody can read among them. The CRM's second day is then packed with gzip, the social networks' with Zstandard."""
+    planted = Planted()
+    for person in range(PEOPLE):
+        planted.emails[person] = planted.keep(f"{SIGN}mail{person}@webmail.example")
+        planted.records[person] = [
+            f"{source}:{SIGN}{prefix}{person}"
+            for source, prefix in (
+                ("crm", "C"), ("shop", "S"), ("loyalty", "L"), ("marketing", "M"), ("social", "P"), ("support", "R"),
+                ("web", "u"),
+            )
+        ]  # fmt: skip
+        planted.records[person][-1] = f"web:u-{SIGN}S{person}"
+    for number in range(days):
+        day = FIRST + timedelta(days=number)
+        for person in range(PEOPLE):
+            _plant_person(landing, day, person, planted)
+    _pack(landing / "crm" / (FIRST + timedelta(days=1)).isoformat() / "contacts.csv", "gz")
+    _pack(landing / "social" / (FIRST + timedelta(days=1)).isoformat() / "profiles.jsonl", "zst")
+    return planted
+
+
+def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> None:
+    given, family = f"{SIGN.title()}{'abcdefgh'[person]}ina", f"{SIGN.title()}{'stuvwxyz'[person]}son"
+    planted.values |= {given, family}
+    email, born = planted.emails[person], f"19{60 + person}-03-1{person}"
+    at = f"{day}T08:0{person}:00Z"
+    base = {"birth": born, "at": at}
+    crm = [
+        f"{SIGN}C{person}", given, planted.new(), family, base["birth"], "F", email, planted.phone(), planted.new(),
+        planted.new(), planted.new(), planted.new(), planted.new(), "GB", planted.new().upper(), planted.new(), at, at,
+    ]  # fmt: skip
+    _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(crm)])
+    # A second row of the same contact whose date is no date, and a line with a quote that is never closed.
+    wrong = list(crm)
+    wrong[4], wrong[8] = planted.new(), planted.new()
+    broken = f'{SIGN}C{person},"{planted.new()},{email},{planted.new()}'
+    _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(wrong), broken])
+    dob = f"1{person}/03/19{60 + person}"
+    loyalty = [
+        f"{SIGN}L{person}", given, family, dob, "F", email, planted.phone(), planted.new(), planted.new(), planted.new(),
+        planted.new(), "United Kingdom", "Gold", "12", "09/01/2022",
+    ]  # fmt: skip
+    _lines(landing / "loyalty" / str(day) / "members.csv", [_csv(loyalty)])
+    stamp = f"0{person + 1}.01.2026 0{person}:00:0{day.day % 10}"
+    marketing = [
+        f"{SIGN}M{person}", email, f"{given} {family}", planted.phone(), "GB", "marketing", "email", "granted", stamp,
+        "consent", "web_form",
+    ]  # fmt: skip
+    _lines(landing / "marketing" / str(day) / "subscribers.csv", [";".join(marketing)])
+    _json(
+        landing / "social" / str(day) / "profiles.jsonl",
+        {
+            "profile_id": f"{SIGN}P{person}", "network": "facebook", "handle": planted.new(),
+            "display_name": f"{given} {family}", "email": email,
+            "location": {"city": planted.new(), "country": "GB"}, "followers": 3, "bio": f"{planted.new()} \"é\" {planted.new()}",
+            "linked_at": at, "updated_at": at,
+        },
+    )  # fmt: skip
+    for ticket in range(3):
+        _json(
+            landing / "support" / str(day) / "tickets.jsonl",
+            {
+                "ticket_id": planted.new(),
+                "requester": {
+                    "id": f"{SIGN}R{person}", "name": f"{given} {family}", "email": email, "phone": planted.phone(),
+                },
+                "created_at": at, "updated_at": at, "channel": "chat", "status": "solved", "subject": planted.new(),
+                "body": f"Hello <b>{planted.new()}</b> & {planted.new()}", "tags": [planted.new()],
+                "satisfaction": 99 if ticket == 2 else None,
+            },
+        )  # fmt: skip
+    for event in range(12):
+        # Half of them before the person has signed in, in the person's own browser.
+        user = f"{SIGN}S{person}" if event % 2 else None
+        _json(
+            landing / "web" / str(day) / "events.jsonl",
+            {
+                "messageId": planted.new(), "type": "identify" if event == 1 else "track",
+                "anonymousId": f"{SIGN}-anon-{person}", "userId": user, "timestamp": at, "event": planted.new(),
+                "properties": {"note": planted.new(), "deep": {"er": [planted.new()]}},
+                "traits": {"email": email, "firstName": given, "lastName": family, "phone": planted.phone()}
+                if event == 1
+                else {},
+                "context": {
+                    "device": {"id": planted.new(), "type": "desktop"},
+                    "page": {"url": f"https://shop.example/{planted.new()}", "path": f"/{planted.new()}", "referrer": None},
+                    "userAgent": planted.new(), "locale": "en-GB",
+                },
+            },
+        )  # fmt: skip
+    _rows(
+        landing / "shop" / str(day) / "customers.parquet",
+        {
+            "customer_id": f"{SIGN}S{person}", "given_name": given, "surname": family, "email": email,
+            "phone": planted.phone(), "street_address": planted.new(), "apartment": planted.new(), "town": planted.new(),
+            "county": planted.new(), "zip": planted.new(), "country_code": "GB",
+        },
+    )  # fmt: skip
+    for _ in range(2):
+        _rows(
+            landing / "shop" / str(day) / "orders.parquet",
+            {"order_id": planted.new(), "customer_id": f"{SIGN}S{person}", "status": "shipped", "channel": "web"},
+        )
+    planted.values |= {f"{SIGN}-anon-{person}"} | {record.split(":")[1] for record in planted.records[person]}
+
+
+def _csv(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _lines(path: Path, lines: list[str]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def _json(path: Path, item: dict[str, object]) -> None:
+    _lines(path, [json.dumps(item)])
+
+
+def _rows(path: Path, values: dict[str, str]) -> None:
+    """Append a row like the first day's first one with other values."""
+    table = pq.read_table(path)
+    first = pq.read_table(path.parent.parent / str(FIRST) / path.name).slice(0, 1).to_pylist()[0]
+    row = {name: values.get(name, cell) for name, cell in first.items()}
+    pq.write_table(pa.concat_tables([table, pa.Table.from_pylist([row], schema=table.schema)]), path)
+
+
+def _pack(path: Path, kind: str) -> None:
+    content = path.read_bytes()
+    packed = path.with_name(f"{path.name}.{kind}")
+    if kind == "gz":
+        packed.write_bytes(gzip.compress(content, mtime=0))
+    else:
+        with pa.output_stream(str(packed), compression="zstd") as stream:
+            stream.write(content)
+    path.unlink()
+
+
+def places_with_canaries(folder: Path, key: str | None = None) -> dict[str, int]:
+    """Where a canary still stands: every file's bytes, in UTF-8 and UTF-16, and what is packed or compressed in it.
+
+    An implementation of its own, so that the product's search is not what proves the product.
+    """
+    found: dict[str, int] = {}
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        count = sum(_signs(content) for content in _contents(path, key))
+        if count:
+            found[path.relative_to(folder).as_posix()] = count
+    return found
+
+
+def _signs(content: bytes) -> int:
+    low = content.lower()
+    return sum(
+        low.count(sign.encode(encoding))
+        for sign in (SIGN, PHONE_SIGN)
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+    )
+
+
+def _contents(path: Path, key: str | None) -> Iterator[bytes]:
+    raw = path.read_bytes()
+    yield raw
+    if path.suffix == ".gz":
+        yield gzip.decompress(raw)
+    elif path.suffix == ".zst":
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            yield stream.read()
+    elif path.suffix == ".parquet":
+        yield json.dumps(pq.read_table(path).to_pylist(), default=str, ensure_ascii=False).encode()
+    elif path.suffix == ".duckdb":
+        yield from _tables(path, key)
+    elif raw.startswith(b"SQLite format 3"):
+        with sqlite3.connect(path) as con:
+            for (table,) in con.execute("select name from sqlite_master where type = 'table'").fetchall():
+                for row in con.execute(f'select * from "{table}"'):
+                    for cell in row:
+                        if isinstance(cell, bytes):
+                            try:
+                                yield zlib.decompress(cell)
+                            except zlib.error:
+                                yield cell
+
+
+def _tables(path: Path, key: str | None) -> Iterator[bytes]:
+    with duckdb.connect() as con:
+        secret = f", encryption_key '{key}'" if key and path.name == "customers.duckdb" else ""
+        con.execute(f"attach '{path}' as looked (read_only{secret})")
+        for schema, table in con.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'looked'"
+        ).fetchall():
+            rows = con.execute(f'select held::varchar from looked."{schema}"."{table}" as held').fetchall()
+            yield "\n".join(row for (row,) in rows if row).encode()
