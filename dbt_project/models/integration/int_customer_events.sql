@@ -12,12 +12,6 @@ support_tickets as (
 
 ),
 
-record_identifiers as (
-
-    select * from {{ ref('int_record_identifiers') }}
-
-),
-
 source_events as (
 
     {{ union_of_feeds('customer_events', {
@@ -31,43 +25,9 @@ source_events as (
         'properties': type_json(),
         'source': 'string',
         'anonymous_id': 'string',
+        'device_id': 'string',
         'load_date': 'date',
     }) | indent(4) }}
-
-),
-
-known_visitors as (
-
-    -- A browser on which two people signed in belongs to neither: its anonymous events stay anonymous.
-    select
-        identifier as anonymous_id,
-        min(record_id) as record_id
-    from record_identifiers
-    where identifier_type = 'anonymous_id'
-    group by identifier
-    having count(distinct record_id) = 1
-
-),
-
-visitor_events as (
-
-    -- An event that names its record keeps it, even when that record never came or was held back: it is not handed to
-    -- whoever else used the browser.
-    select
-        source_events.event_id,
-        coalesce(source_events.record_id, known_visitors.record_id) as record_id,
-        source_events.event_type,
-        source_events.channel,
-        source_events.occurred_at,
-        source_events.amount,
-        source_events.currency,
-        source_events.properties,
-        source_events.source,
-        source_events.anonymous_id,
-        source_events.load_date
-    from source_events
-    left join known_visitors
-        on source_events.anonymous_id = known_visitors.anonymous_id
 
 ),
 
@@ -84,6 +44,7 @@ order_events as (
         {{ json_object_of({'order_id': 'order_id', 'status': 'status', 'items': 'items'}) }} as properties,
         source,
         cast(null as string) as anonymous_id,
+        cast(null as string) as device_id,
         load_date
     from orders
 
@@ -102,6 +63,7 @@ ticket_events as (
         {{ json_object_of({'ticket_id': 'ticket_id', 'status': 'status'}) }} as properties,
         source,
         cast(null as string) as anonymous_id,
+        cast(null as string) as device_id,
         load_date
     from support_tickets
 
@@ -109,7 +71,7 @@ ticket_events as (
 
 customer_events as (
 
-    select * from visitor_events
+    select * from source_events
     union all
     select * from order_events
     union all

@@ -102,6 +102,7 @@ customer_360 as (
         customers.phone,
         customers.city,
         customers.country,
+        customers.household_id,
         customers.first_seen_on,
         customers.record_count,
         customers.source_count,

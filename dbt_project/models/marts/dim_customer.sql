@@ -30,6 +30,12 @@ consent_events as (
 
 ),
 
+household_members as (
+
+    select * from {{ ref('household_members') }}
+
+),
+
 customer_sources as (
 
     select distinct
@@ -116,6 +122,7 @@ dim_customer as (
         golden.postcode,
         golden.country,
         golden.national_id,
+        household_members.household_id,
         first_sightings.first_seen_on,
         record_facts.last_updated_at,
         record_facts.record_count,
@@ -128,6 +135,8 @@ dim_customer as (
         on golden.customer_id = source_lists.customer_id
     left join first_sightings
         on golden.customer_id = first_sightings.customer_id
+    left join household_members
+        on golden.customer_id = household_members.customer_id
 
 )
 

@@ -6,9 +6,9 @@ customer_events as (
 
 ),
 
-record_identifiers as (
+identity_stitches as (
 
-    select * from {{ ref('int_record_identifiers') }}
+    select * from {{ ref('identity_stitches') }}
 
 ),
 
@@ -18,31 +18,22 @@ customer_xref as (
 
 ),
 
-customers_of_visitors as (
-
-    -- Two records may have used one browser and yet be one person, which shows only after resolution.
-    select
-        identifiers.identifier as anonymous_id,
-        min(customer_xref.customer_id) as customer_id
-    from record_identifiers as identifiers
-    inner join customer_xref
-        on identifiers.record_id = customer_xref.record_id
-    where identifiers.identifier_type = 'anonymous_id'
-    group by identifiers.identifier
-    having count(distinct customer_xref.customer_id) = 1
-
-),
-
 fct_interactions as (
 
     select
         events.event_id as interaction_id,
+        -- An event that names its record keeps it, even when that record never came or was held back: it is not handed
+        -- to whoever else used the browser.
         case
             when events.record_id is not null then customer_xref.customer_id
-            else customers_of_visitors.customer_id
+            else stitches.customer_id
         end as customer_id,
         events.record_id,
         events.anonymous_id,
+        case
+            when customer_xref.customer_id is not null then 'own_record'
+            when events.record_id is null then stitches.stitch_rule
+        end as stitch_rule,
         events.event_type as interaction_type,
         events.channel,
         events.occurred_at,
@@ -52,8 +43,8 @@ fct_interactions as (
     from customer_events as events
     left join customer_xref
         on events.record_id = customer_xref.record_id
-    left join customers_of_visitors
-        on events.anonymous_id = customers_of_visitors.anonymous_id
+    left join identity_stitches as stitches
+        on events.event_id = stitches.event_id
 
 )
 

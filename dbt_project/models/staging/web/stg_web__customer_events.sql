@@ -44,6 +44,7 @@ customer_events as (
         properties,
         'web' as source,
         anonymous_id,
+        {{ blank_to_null('device_id') }} as device_id,
         _load_date as load_date
     from distinct_events
 
