@@ -16,6 +16,8 @@ from orchestration.quality.history import now
 if TYPE_CHECKING:
     import duckdb
 
+    from orchestration.sources.errors import RefusedColumn
+
 Change = Literal["first_seen", "added", "vanished", "retyped", "renamed?"]
 # As for columns that the contract misses: see orchestration.sources.drift.
 _RENAME_LIKENESS = 0.6
@@ -131,14 +133,41 @@ def _keep_changes(
     kept = con.execute(
         """
         select column_name, observed_type, change from quality.schema_history
-        where table_name = ? and load_date = ? order by all
+        where table_name = ? and load_date = ? and not starts_with(change, 'refused') order by all
         """,
         [table, day],
     ).fetchall()
     if kept == changes:
         return
-    con.execute("delete from quality.schema_history where table_name = ? and load_date = ?", [table, day])
+    con.execute(
+        "delete from quality.schema_history where table_name = ? and load_date = ? and not starts_with(change, 'refused')",
+        [table, day],
+    )
     for name, kind, change in changes:
         con.execute(
             "insert into quality.schema_history values (?, ?, ?, ?, ?, ?)", [table, day, name, kind, change, now()]
         )
+
+
+def keep_refusal(
+    con: "duckdb.DuckDBPyConnection", table: str, load_date: date, refused: "Sequence[RefusedColumn]"
+) -> None:
+    """Add to the history of a table's schema what a delivery was refused for.
+
+    It stays when a mended delivery of the day is loaded; the same refusal of a day is kept once.
+    """
+    for column in refused:
+        con.execute(
+            """
+            insert into quality.schema_history
+            select $table, $day::date, $name, $type, $why, $at::timestamp
+            where not exists (
+                select 1 from quality.schema_history
+                where table_name = $table and load_date = $day and column_name = $name and change = $why
+            )
+            """,
+            {
+                "table": table, "day": load_date, "name": column.name, "type": column.observed_type,
+                "why": column.why, "at": now(),
+            },
+        )  # fmt: skip

@@ -31,6 +31,12 @@ SET_ASIDE = "set_aside"
 SUCCESS = "_SUCCESS"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 _MAX_SHOWN = 5
+# What `quality` holds of a raw table by its name, besides the results of checks, which stay as history. What people decided
+# stays in the ledger.
+_STATE_OF_A_TABLE = (
+    "loads", "profiles", "schema_history", "reconciliation", "row_decisions", "discarded_rows", "suppressed_rows",
+    "validations",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -322,6 +328,7 @@ def _drop_tables(settings: Settings, contract: Contract) -> None:
         for schema, name, kind in found:
             if name in own or (schema == "staging" and name.startswith(f"stg_{contract.source}__")):
                 con.execute(f'drop {kind} if exists {schema}."{name}"')
-        if ("quality", "loads", "table") in found:
-            for name in own:
-                con.execute("delete from quality.loads where table_name = ?", [f"raw.{name}"])
+        tables = [f"raw.{name}" for name in sorted(own)]
+        for name in _STATE_OF_A_TABLE:
+            if ("quality", name, "table") in found:
+                con.execute(f"delete from quality.{name} where list_contains(?, table_name)", [tables])

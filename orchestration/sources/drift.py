@@ -17,6 +17,7 @@ import duckdb
 
 from orchestration.quality.profiles import ColumnProfile
 from orchestration.sources.contract import Column, Contract, DriftPolicy, Table
+from orchestration.sources.errors import RefusedColumn
 
 # Likeness of two columns, 0 to 1. Of names: difflib's ratio; 0.6 joins `points` and `point`, not `city` and `county`.
 NAME_LIKENESS = 0.6
@@ -73,9 +74,11 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a file's columns are not acceptable, in the words of the message."""
+    """Why a file's columns are not acceptable."""
 
     problems: str
+    """In the words of the message."""
+    columns: tuple[RefusedColumn, ...]
 
 
 def judge(
@@ -93,7 +96,7 @@ def judge(
     vanished = [column for column in missing if not rules.may_lack(column) or _resembles(column, unknown)]
     repeated = sorted(name for name, count in Counter(found).items() if count > 1)
     if vanished or repeated or (unknown and rules.policy == "strict"):
-        return Refused(_problems(con, table, vanished, unknown, repeated, sample))
+        return _refused(con, table, vanished, unknown, repeated, sample)
     lacking = frozenset(column.name for column in missing)
     if rules.policy == "evolve":
         return Accepted(lacking, _named(table, unknown), ())
@@ -107,32 +110,36 @@ def _resembles(column: Column, unknown: Sequence[str]) -> bool:
 def strangers(unknown: Sequence[str], table: Table, rules: DriftRules) -> Accepted | Refused:
     """The same for a format in which a field may be absent from any row: only unknown ones are drift."""
     if unknown and rules.policy == "strict":
-        return Refused(f"not in the contract: {', '.join(map(repr, unknown))}")
+        problems = f"not in the contract: {', '.join(map(repr, unknown))}"
+        return Refused(problems, tuple(RefusedColumn(name, "refused_unknown") for name in unknown))
     if rules.policy == "evolve":
         return Accepted(frozenset(), _named(table, unknown), ())
     return Accepted(frozenset(), (), tuple(unknown))
 
 
-def _problems(
+def _refused(
     con: duckdb.DuckDBPyConnection,
     table: Table,
     vanished: Sequence[Column],
     unknown: Sequence[str],
     repeated: Sequence[str],
     sample: Sample,
-) -> str:
-    problems = []
+) -> Refused:
+    problems, columns = [], []
     if vanished:
         named = []
         for column in vanished:
             likely = _renamed_to(con, table, column, unknown, sample)
             named.append(repr(column.physical_name) + (f" ({likely})" if likely else ""))
+            columns.append(RefusedColumn(column.physical_name, "refused_renamed?" if likely else "refused_missing"))
         problems.append(f"missing: {', '.join(named)}")
     if unknown:
         problems.append(f"not in the contract: {', '.join(map(repr, unknown))}")
+        columns += [RefusedColumn(name, "refused_unknown") for name in unknown]
     if repeated:
         problems.append(f"standing twice: {', '.join(map(repr, repeated))}")
-    return "; ".join(problems)
+        columns += [RefusedColumn(name, "refused_repeated") for name in repeated]
+    return Refused("; ".join(problems), tuple(columns))
 
 
 def _renamed_to(

@@ -19,13 +19,14 @@ from orchestration.ledger.decisions import Decisions, RowDecision, no_decisions
 from orchestration.quality.decided import decisions_applied, ensure_decided_tables
 from orchestration.quality.decided import replace_day as replace_decided
 from orchestration.quality.history import ensure_tables
-from orchestration.quality.profiles import keep_profile, seen_columns
+from orchestration.quality.profiles import keep_profile, keep_refusal, seen_columns
 from orchestration.quality.quarantine import ensure_quarantine_table
 from orchestration.quality.suppressed import ensure_suppressed_table, note_suppressed
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.corrections import MALFORMED, Applied, apply_decisions
 from orchestration.sources.deliveries import delivered_files
 from orchestration.sources.drift import DriftRules, profile_landed
+from orchestration.sources.errors import DriftError
 from orchestration.sources.names import literal, quote
 from orchestration.sources.raw_table import kept_extras, raw_columns, raw_differs, widen
 from orchestration.sources.read import read_file
@@ -94,10 +95,14 @@ def load_day(
     same = {decision.decision_id for decision in decided} == decisions_applied(con, table.raw_name, load_date)
     if known is not None and same and not force:
         return known
-    if keeper is not None and _hold_back(con, contract, table, load_date, landing, files, keeper):
-        fingerprint = _fingerprint(contract, files)
-    suppressed = keeper.counts(table, load_date, landing) if keeper is not None else {}
-    return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id, decided, suppressed)
+    try:
+        if keeper is not None and _hold_back(con, contract, table, load_date, landing, files, keeper):
+            fingerprint = _fingerprint(contract, files)
+        suppressed = keeper.counts(table, load_date, landing) if keeper is not None else {}
+        return _load_files(con, contract, table, load_date, landing, files, fingerprint, run_id, decided, suppressed)
+    except DriftError as error:
+        keep_refusal(con, f"raw.{table.raw_name}", load_date, error.refused)
+        raise
 
 
 def _hold_back(

@@ -67,7 +67,8 @@ class Delivered:
         if isinstance(judged, Refused):
             raise DriftError(
                 f"{self.label}: the columns are not those of the contract; {judged.problems}. "
-                f"{policy_sentence(self.contract)}"
+                f"{policy_sentence(self.contract)}",
+                judged.columns,
             )
         return judged
 

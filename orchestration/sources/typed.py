@@ -11,7 +11,7 @@ import duckdb
 
 from orchestration.sources.contract import Column, Table
 from orchestration.sources.drift import filled, looks_like, retyped
-from orchestration.sources.errors import DriftError
+from orchestration.sources.errors import DriftError, RefusedColumn
 from orchestration.sources.names import literal, quote
 
 _DIGIT = "[0-9]"
@@ -119,13 +119,18 @@ def refuse_retyped(con: duckdb.DuckDBPyConnection, table: Table, where: str, lan
     Raises DriftError.
     """
     changed = [
-        f"{column.physical_name!r} is no {expected(column)} in {found.untypable[column.name]:,} of "
-        f"{found.filled[column.name]:,} values, which look like {looks_like(con, landed, column.name)}"
+        (column, looks_like(con, landed, column.name))
         for column in table.columns
         if column.name in found.untypable and retyped(found.filled[column.name], found.untypable[column.name])
     ]
     if changed:
+        told = "; ".join(
+            f"{column.physical_name!r} is no {expected(column)} in {found.untypable[column.name]:,} of "
+            f"{found.filled[column.name]:,} values, which look like {look}"
+            for column, look in changed
+        )
         raise DriftError(
-            f"{where}: the type of a whole column of {table.name} has changed: {'; '.join(changed)}. "
-            "Give the column its new type or format in the contract, or ask for the file again."
+            f"{where}: the type of a whole column of {table.name} has changed: {told}. "
+            "Give the column its new type or format in the contract, or ask for the file again.",
+            [RefusedColumn(column.physical_name, "refused_retyped", look) for column, look in changed],
         )

@@ -164,6 +164,31 @@ def test_a_new_policy_that_does_not_fit_an_old_day_leaves_everything_as_it_was(f
     assert people.raw() == before
 
 
+def test_what_was_refused_stays_in_the_history_of_the_schema(folder: Path) -> None:
+    people = People(folder)
+    rows = "".join(f"{i},p{i}@x.org,{i}\n" for i in range(12))
+    people.load(DAYS[0], HEADER + rows)
+    accepted = people.history()
+    refused = [
+        "id,mail,points,tier\n" + "".join(f"{i},p{i}@x.org,{i},gold\n" for i in range(12)),
+        "id,contact\n1,a@x.org\n",
+        HEADER + "".join(f"{i},p{i}@x.org,2026-01-{i + 10}\n" for i in range(12)),
+    ]
+    for text in (*refused, refused[-1]):
+        with pytest.raises(DriftError):
+            people.load(DAYS[1], text)
+    told = [
+        (DAYS[1], "contact", None, "refused_renamed?"),
+        (DAYS[1], "mail", None, "refused_unknown"),
+        (DAYS[1], "points", "date", "refused_retyped"),
+        (DAYS[1], "points", None, "refused_missing"),
+        (DAYS[1], "tier", None, "refused_unknown"),
+    ]
+    assert [entry for entry in people.history() if entry not in accepted] == told
+    people.load(DAYS[1], HEADER + rows)
+    assert [entry for entry in people.history() if entry not in accepted] == told
+
+
 def test_likeness_tells_kinds_of_content_apart() -> None:
     mails, dates = [f"p{n}@x.org" for n in range(30)], [f"2026-01-{n:02}" for n in range(1, 30)]
     assert content_likeness(mails, [f"q{n}@site.com" for n in range(30)]) >= 0.8

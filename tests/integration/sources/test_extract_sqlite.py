@@ -1,7 +1,7 @@
 """SQLite files: text cursors, values of any type, and the whole way from the source into raw through the asset."""
 
 import sqlite3
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -162,3 +162,51 @@ def test_sources_that_are_asked_run_today_and_any_other_day(tmp_path: Path, monk
     assert days_to_run(load_project(), FIFTH, every=False) == [FIFTH]
     (tmp_path / "landing" / "vendor" / str(FIFTH)).mkdir(parents=True)
     assert days_to_run(load_project(), None, every=True) == [FIFTH, today]
+
+
+def test_a_backfill_asks_for_days_that_have_not_landed_as_far_as_the_source_knows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.days import NothingLandedError, days_between
+    from orchestration.project import load_project
+
+    monkeypatch.setenv("KINDRED_DATA", str(tmp_path))
+    monkeypatch.setenv("KINDRED_CONTRACTS", str(tmp_path))
+    today = datetime.now(UTC).date()
+    people_of(tmp_path)
+    assert days_between(load_project(), FIFTH, SEVENTH) == [FIFTH, SIXTH, SEVENTH]
+    assert days_between(load_project(), today, today + timedelta(days=3)) == [today]
+    for cannot in ({"delivery": "snapshot"}, {"cursor": "id"}):
+        # What a table held, or which of its numbers were new, on a day long gone is not known any more.
+        people_of(tmp_path, **cannot)
+        with pytest.raises(NothingLandedError):
+            days_between(load_project(), FIFTH, SEVENTH)
+        assert days_between(load_project(), today, None) == [today]
+
+
+def test_extracting_again_takes_landed_days_anew_and_leaves_what_others_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.days import extract_again
+    from orchestration.project import load_project
+
+    shop(
+        tmp_path,
+        "create table people (id integer primary key, name text, updated_at text)",
+        "insert into people values (1, 'a', '2026-01-05 10:00:00'), (2, 'b', '2026-01-05 11:00:00')",
+        "insert into people values (3, 'c', '2026-01-06 10:00:00'), (4, 'd', '2026-01-06 11:00:00')",
+    )
+    people = people_of(tmp_path)
+    for day in (FIFTH, SIXTH):
+        people.land(day)
+    by_hand = people.folder(SEVENTH) / "people.parquet"
+    by_hand.parent.mkdir()
+    by_hand.write_bytes(b"by hand")
+    shop(tmp_path, "update people set name = 'mended' where id in (1, 3)")
+    monkeypatch.setenv("KINDRED_DATA", str(tmp_path))
+    monkeypatch.setenv("KINDRED_CONTRACTS", str(tmp_path))
+    extract_again(load_project(), [FIFTH, SIXTH, SEVENTH])
+    for day, rows in ((FIFTH, [("1", "mended"), ("2", "b")]), (SIXTH, [("3", "mended"), ("4", "d")])):
+        file = people.folder(day) / "people.parquet"
+        assert duckdb.sql(f"select id, name from '{file}' order by id").fetchall() == rows
+    assert by_hand.read_bytes() == b"by hand"

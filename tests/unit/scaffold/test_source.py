@@ -126,6 +126,34 @@ def test_removal_undoes_it(settings: OwnSettings, tmp_path: Path) -> None:
     assert tree(settings) == []
 
 
+def test_removal_clears_what_the_warehouse_remembers_of_its_tables_and_of_no_others(
+    settings: OwnSettings, tmp_path: Path
+) -> None:
+    from orchestration.quality.decided import ensure_decided_tables
+    from orchestration.quality.history import ensure_tables
+    from orchestration.quality.reconciliation import ensure_reconciliation_table
+    from orchestration.warehouse import connect
+
+    add_source(settings, german_customers(tmp_path), "own", DAY)
+    tables = ("loads", "profiles", "schema_history", "reconciliation", "row_decisions", "discarded_rows")
+    with connect(settings.warehouse) as con:
+        ensure_tables(con)
+        ensure_decided_tables(con)
+        ensure_reconciliation_table(con)
+        own = f"raw.{load_contract(settings.contracts / 'own.odcs.yaml').tables[0].raw_name}"
+        for table in tables:
+            for name in (own, "raw.own_other__members"):
+                columns = con.execute(f"describe quality.{table}").fetchall()
+                values = {"table_name": f"'{name}'", "load_date": f"date '{DAY}'"}
+                kinds = {"BIGINT": "1", "BOOLEAN": "true", "VARCHAR": "'x'", "TIMESTAMP": "timestamp '2026-01-05'"}
+                listed = [values.get(column[0]) or kinds.get(column[1], f"null::{column[1]}") for column in columns]
+                con.execute(f"insert into quality.{table} select {', '.join(listed)}")
+    remove_source(settings, plan_removal(settings, "own"))
+    with connect(settings.warehouse) as con:
+        left = {table: con.execute(f"select table_name from quality.{table}").fetchall() for table in tables}
+    assert left == {table: [("raw.own_other__members",)] for table in tables}
+
+
 def test_only_what_was_made_here_is_removed(settings: OwnSettings) -> None:
     text = (PROJECT_ROOT / "data" / "contracts" / "crm.odcs.yaml").read_text(encoding="utf-8")
     (settings.contracts / "crm.odcs.yaml").write_text(text, encoding="utf-8")
