@@ -11,11 +11,13 @@ _LAST = {"dagster/priority": "-1000"}
 
 
 def is_whole_run(context: dg.AssetExecutionContext) -> bool:
-    """Whether this run is the whole daily job, and every other step of it has succeeded."""
-    run = context.run
-    if run.job_name != JOB or run.asset_selection or run.step_keys_to_execute or run.resolved_op_selection:
+    """Whether this run is the whole daily job, and every other step of it has succeeded in this run.
+
+    A run of some of its assets, or one that goes on where another failed, has not made all from one state of things.
+    """
+    if context.run.job_name != JOB:
         return False
-    statistics = context.instance.get_run_step_stats(run.run_id)
+    statistics = context.instance.get_run_step_stats(context.run.run_id)
     succeeded = {step.step_key for step in statistics if step.status is not None and step.status.value == "SUCCESS"}
     return {node.name for node in context.job_def.nodes} - {context.op_execution_context.op.name} <= succeeded
 
