@@ -8,6 +8,7 @@ import dagster as dg
 from orchestration.daily import COMMAND_LINE_TAG, failure_message
 from orchestration.defs.cleansing.models import CANDIDATE_KEY
 from orchestration.defs.gates import data_docs_after_failure
+from orchestration.defs.privacy.assets import RETENTION_KEY
 from orchestration.defs.progress import progress_logger
 from orchestration.defs.resources import FIRST_LOAD_DATE, load_dates, project, run_lock
 from orchestration.notify import Notice, problems_of, send
@@ -21,7 +22,7 @@ SENSOR_DAYS = 31
 daily_run = dg.define_asset_job(
     "daily_run",
     # Training changes who is who only when somebody promotes the result: no day's work.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CANDIDATE_KEY),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CANDIDATE_KEY, RETENTION_KEY),
     partitions_def=load_dates,
     # DuckDB has one writer, and dbt shares this process.
     executor_def=dg.in_process_executor,

@@ -1,0 +1,149 @@
+"""How long erasing takes: one person, and a thousand in one request, from a large warehouse.
+
+Run by hand: `python benchmarks/erasure_speed.py [--customers 316000] [--people 1000] [--folder DIR]`.
+
+The warehouse is built by the pipeline's own steps but for linkage: the sample's landing files are loaded, integrated and
+standardised as in a daily run, memberships and edges come from the sample's truth (scoring is measured elsewhere and
+would take longer than all the rest), and dbt builds everything behind them. 316,000 customers of the sample give about
+1,000,000 customer records. Then the public commands' functions erase, with everything that the command does: tombstones,
+landing, warehouse, rewriting, publishing, the search for leftovers and the certificate. A folder that was built before is
+used again, as long as it lies there; each measurement works on a copy.
+
+Targets: one person within 120 seconds, a thousand people in one request within 180.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.linkage.sql import scalar_int
+from orchestration.privacy.closure import Selector
+from orchestration.privacy.erasure import erase
+from orchestration.project import Project
+from orchestration.republish import republish
+from orchestration.sample import generate
+from orchestration.sources.load import load_day
+from orchestration.standardise import standardise_records
+
+DAY = date(2026, 1, 5)
+TARGETS = {1: 120.0, 1000: 180.0}
+
+
+def build(project: Project, customers: int) -> None:
+    """Landing, raw and everything behind it, with memberships from the truth."""
+    settings = project.settings
+    generate(customers, 1, 7, settings.landing, start=DAY)
+    with project.exclusive():
+        with project.warehouse() as con:
+            for contract, table in project.tables:
+                load_day(con, contract, table, DAY, settings.landing, "benchmark")
+        project.transform.prepare()
+        _run_dbt(project, "staging", "integration")
+        with project.warehouse() as con:
+            con.execute("create schema if not exists cleansing")
+            con.execute("create schema if not exists resolution")
+            standardise_records(con, "integration.int_customer_records", "cleansing.standardised_records")
+            _resolve_by_truth(con, settings.data / "sample_truth" / "records.parquet")
+        _run_dbt(project, "cleansing", "marts", "analysis")
+    republish(project)
+
+
+def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
+    con.execute(
+        f"""
+        create or replace table resolution.memberships as
+        select records.record_id, 'cus_' || left(sha256(coalesce(truth.person_id, records.record_id)), 20) as customer_id,
+            1.0::double as match_probability
+        from cleansing.standardised_records as records
+        left join read_parquet('{truth}') as truth using (record_id)
+        order by all
+        """
+    )
+    con.execute(
+        """
+        create or replace table resolution.clusters as
+        select record_id, min(record_id) over (partition by customer_id) as cluster_id, match_probability
+        from resolution.memberships
+        """
+    )
+    con.execute(
+        """
+        create or replace table resolution.edges as
+        select l.record_id as record_id_l, r.record_id as record_id_r, 12.0::double as match_weight,
+            0.99::double as match_probability, 'truth' as model_version
+        from resolution.memberships as l
+        inner join resolution.memberships as r on l.customer_id = r.customer_id and l.record_id < r.record_id
+        """
+    )
+
+
+def _run_dbt(project: Project, *folders: str) -> None:
+    for _ in project.transform.run("run", ["--select", *(f"fqn:kindred.{folder}" for folder in folders)]):
+        pass
+
+
+def measure(built: Path, people: int, work: Path) -> dict[str, object]:
+    """Erase so many people from a copy of the built folder."""
+    data = work / f"erasing-{people}"
+    shutil.copytree(built, data)
+    project = _project(data)
+    with project.warehouse() as con:
+        records = scalar_int(con, "select count(*) from resolution.memberships")
+        rows = con.execute(
+            "select customer_id from resolution.memberships group by 1 having count(*) >= 3 order by hash(customer_id, 7) "
+            f"limit {people}"
+        ).fetchall()
+    steps: list[tuple[str, float]] = []
+    wall, cpu = time.perf_counter(), time.process_time()
+    done = erase(
+        project,
+        [Selector("customer", row[0]) for row in rows],
+        republish,
+        lambda step: steps.append((step, round(time.perf_counter() - wall, 1))),
+    )
+    seconds, processor = time.perf_counter() - wall, time.process_time() - cpu
+    certificate = json.loads(done.certificate.read_text())
+    shutil.rmtree(data)
+    return {
+        "people": people,
+        "records_in_warehouse": records,
+        "rows_removed": sum(done.removed.values()),
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(processor, 1),
+        "step_began_at": dict(steps),
+        "bytes_searched": certificate["residual_scan"]["bytes"],
+        "target_seconds": TARGETS.get(people),
+    }
+
+
+def _project(data: Path) -> Project:
+    os.environ["KINDRED_DATA"] = str(data)
+    os.environ.setdefault("KINDRED_SECRET", "a secret for benchmarks, of more than thirty-two characters")
+    return Project(Settings(data=data, contracts=PROJECT_ROOT / "data" / "contracts"))
+
+
+def main() -> None:
+    """Build if need be, measure one person and many, print one line of JSON each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--customers", type=int, default=316_000)
+    parser.add_argument("--people", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, default=None, help="where the built warehouse is kept")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kindred-erasure-"))
+    built = folder / "data"
+    if not (built / "published").exists():
+        began = time.perf_counter()
+        build(_project(built), arguments.customers)
+        print(json.dumps({"built_seconds": round(time.perf_counter() - began, 1)}), flush=True)
+    for people in (1, arguments.people):
+        print(json.dumps(measure(built, people, folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

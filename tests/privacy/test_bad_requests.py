@@ -1,0 +1,242 @@
+"""Requests that cannot be answered as asked, and erasures that are interrupted: a clear message, never a false certificate."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from conftest import SECRET, CanaryCompany
+
+from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.ledger.audit import entries
+from orchestration.ledger.errors import LedgerError
+from orchestration.ledger.requests import read_requests
+from orchestration.ledger.store import Ledger
+from orchestration.privacy import erasure
+from orchestration.privacy.closure import Selector
+from orchestration.privacy.errors import (
+    AlreadyErasedError,
+    AmbiguousPersonError,
+    ErasureError,
+    PrivacyError,
+    ResidueError,
+    UnknownPersonError,
+)
+from orchestration.privacy.holdings import count_holdings
+from orchestration.privacy.subject_export import export_subject
+from orchestration.project import Project
+from orchestration.warehouse import WarehouseLockedError
+
+
+@pytest.fixture
+def project(canary_company: CanaryCompany, tmp_path: Path) -> Project:
+    company = canary_company.copy(tmp_path / "data")
+    return Project(
+        Settings(data=company.data, contracts=PROJECT_ROOT / "data" / "contracts", secret=SECRET, encryption_key=None)
+    )
+
+
+@pytest.fixture
+def person(canary_company: CanaryCompany) -> Selector:
+    return Selector("email", canary_company.planted.emails[0])
+
+
+def unpublish(project: Project) -> None:
+    """Stands in for publishing anew, which takes long and is tried elsewhere."""
+    for folder in (project.settings.published, project.settings.quality / "data_docs"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _certificates(project: Project) -> list[Path]:
+    return sorted((project.settings.data / "privacy" / "certificates").glob("*.json"))
+
+
+def _hashes(project: Project) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(project.settings.landing.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [Selector("email", "nobody@nowhere.example"), Selector("customer", "cus_0"), Selector("record", "crm:none")],
+)
+def test_an_unknown_person_is_told(project: Project, selector: Selector) -> None:
+    with pytest.raises(UnknownPersonError, match="nothing is held under"):
+        erasure.erase(project, [selector], unpublish)
+    assert read_requests(Ledger.of(project.settings)) == []
+
+
+def test_a_shared_address_is_not_guessed(project: Project) -> None:
+    with project.warehouse() as con:
+        pair = con.execute(
+            "select min(record_id), max(record_id) from resolution.memberships where customer_id in "
+            "(select customer_id from resolution.memberships group by all order by customer_id limit 2) "
+            "group by customer_id order by customer_id"
+        ).fetchall()
+        ids = [row[0] for row in pair]
+        con.execute(
+            "update cleansing.standardised_records set email = 'shared@home.example' where record_id in (?, ?)", ids
+        )
+        customers = {
+            row[0]
+            for row in con.execute(
+                "select customer_id from resolution.memberships where record_id in (?, ?)", ids
+            ).fetchall()
+        }
+    with pytest.raises(AmbiguousPersonError) as told:
+        erasure.plan(project, [Selector("email", "Shared@home.example")])
+    assert {candidate.customer_id for candidate in told.value.candidates} == customers
+    assert all(customer in str(told.value) for customer in customers)
+
+
+def test_a_dry_run_changes_nothing(project: Project, person: Selector) -> None:
+    before = _hashes(project)
+    plan = erasure.plan(project, [person])
+    assert plan.people == 1 and sum(item.rows for item in plan.holdings) > 100
+    assert _hashes(project) == before
+    assert read_requests(Ledger.of(project.settings)) == []
+
+
+def test_what_erasure_removes_is_what_access_exports(project: Project, person: Selector, tmp_path: Path) -> None:
+    exported = export_subject(project, person, tmp_path / "out", "tester")
+    content = json.loads(exported.json.read_text(encoding="utf-8"))
+    shown = {
+        (store, name): len(rows)
+        for store in ("landing", "warehouse", "ledger")
+        for name, rows in content[store].items()
+    }
+    assert {(item.store, item.name): item.rows for item in exported.holdings} == shown
+    assert {path.stat().st_mode & 0o777 for path in (exported.json, exported.page)} == {0o600}
+    assert person.value in exported.page.read_text(encoding="utf-8")
+    assert entries(Ledger.of(project.settings))[-1].action == "access.export"
+    with pytest.raises(PrivacyError, match="not empty"):
+        export_subject(project, person, tmp_path / "out", "tester")
+    done = erasure.erase(project, [person], unpublish)
+    assert {f"{store} {name}": rows for (store, name), rows in shown.items()} == dict(done.removed)
+    with pytest.raises(AlreadyErasedError, match=done.request_id) as told:
+        erasure.erase(project, [person], unpublish)
+    assert str(done.certificate) in str(told.value)
+
+
+def test_an_erasure_during_a_run_is_refused(project: Project, person: Selector) -> None:
+    with project.exclusive(), pytest.raises(WarehouseLockedError, match="Another run"):
+        erasure.erase(Project(project.settings), [person], unpublish)
+    assert _certificates(project) == []
+
+
+def test_a_ledger_that_cannot_be_written_stops_before_anything_is_removed(project: Project, person: Selector) -> None:
+    folder = project.settings.data / "ledger"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("no folder")
+    before = _hashes(project)
+    with pytest.raises(LedgerError, match="ledger"):
+        erasure.erase(project, [person], unpublish)
+    assert _hashes(project) == before and _certificates(project) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes read-only files")
+def test_a_read_only_ledger_stops_before_anything_is_removed(project: Project, person: Selector) -> None:
+    ledger = Ledger.of(project.settings)
+    with ledger.writing():
+        pass
+    ledger.close()
+    path = project.settings.data / "ledger" / "ledger.sqlite"
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    before = _hashes(project)
+    try:
+        with pytest.raises(LedgerError, match="cannot be"):
+            erasure.erase(project, [person], unpublish)
+    finally:
+        path.parent.chmod(0o700)
+        path.chmod(0o600)
+    assert _hashes(project) == before and _certificates(project) == []
+
+
+@pytest.mark.parametrize("step", ["landing", "warehouse", "rewrite"])
+def test_an_interrupted_erasure_goes_on(project: Project, person: Selector, step: str) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        erasure.erase(project, [person], unpublish, kill)
+    (request,) = read_requests(Ledger.of(project.settings))
+    assert request.completed_at is None and _certificates(project) == []
+    with pytest.raises(PrivacyError, match="--resume"):
+        erasure.erase(project, [Selector("email", "another@nowhere.example")], unpublish)
+    (done,) = erasure.resume(project, unpublish)
+    assert done.request_id == request.request_id and done.certificate.exists()
+    assert {f"{item.store} {item.name}": item.rows for item in done.holdings} == dict(done.removed)
+    assert erasure.resume(project, unpublish) == []
+
+
+def test_a_full_disk_in_the_middle_certifies_nothing(project: Project, person: Selector) -> None:
+    with FileSizeLimit(200_000), pytest.raises(ErasureError, match="disk is full"):
+        erasure.erase(project, [person], unpublish)
+    assert _certificates(project) == []
+    (done,) = erasure.resume(project, unpublish)
+    assert done.certificate.exists()
+
+
+def test_what_is_left_anywhere_is_told_instead_of_certified(project: Project, person: Selector) -> None:
+    stray = project.settings.landing / "elsewhere" / "copy.txt"
+    stray.parent.mkdir(parents=True)
+    stray.write_text(f"call {person.value} back")
+    with pytest.raises(ResidueError, match=r"landing/elsewhere/copy\.txt"):
+        erasure.erase(project, [person], unpublish)
+    assert _certificates(project) == []
+    stray.unlink()
+    (done,) = erasure.resume(project, unpublish)
+    assert done.certificate.exists()
+
+
+class FileSizeLimit:
+    """No file may grow beyond so many bytes: what a full disk looks like to a program."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __enter__(self) -> None:
+        self.before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        self.handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self.before)
+        signal.signal(signal.SIGXFSZ, self.handler)
+
+
+def test_every_table_with_people_says_whose_rows_they_are(project: Project) -> None:
+    """A table of the warehouse with text of people in it, and none of the columns by which erasure walks, would be missed."""
+    from orchestration.privacy.relations import PERSON_SCHEMAS, relations
+
+    with project.warehouse() as con:
+        for item in relations(con):
+            if item.schema not in PERSON_SCHEMAS or item.condition("held") is not None:
+                continue
+            texts = [name for name in item.texts if name not in _NOT_PERSONAL]
+            found = [
+                name
+                for name in texts
+                if con.execute(
+                    f"select count(*) from {item.sql} where \"{name}\"::varchar ilike '%zqkanary%'"
+                ).fetchall()[0][0]
+            ]
+            assert not found, f"{item.label} holds people's values in {found} and names nobody by record or customer"
+
+
+_NOT_PERSONAL = frozenset({"model_version", "cause", "kind"})
+
+
+def test_counts_of_nobody_are_nothing(project: Project) -> None:
+    from orchestration.privacy.closure import Closure, load_closure
+
+    with project.warehouse() as con:
+        load_closure(con, Closure(()))
+        assert count_holdings(con, Ledger.of(project.settings), Closure(())) == []
