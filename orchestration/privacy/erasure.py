@@ -349,10 +349,11 @@ class _Work:
             rebuilt = warehouse_erasure.aggregates(self.project, con)
             if self.kind == "retention":
                 rebuilt = warehouse_erasure.derived(con)
+            anew = [*rebuilt, *warehouse_erasure.linkage_state(con)]
             removed = warehouse_erasure.erase_warehouse(
-                self.project, con, self.request.request_id, files, rebuilt, self.traces
+                self.project, con, self.request.request_id, files, anew, self.traces
             )
-        return {"removed": removed, "rebuilt": list(rebuilt)}
+        return {"removed": removed, "rebuilt": anew}
 
     def _models(self) -> dict[str, Any]:
         folder, erased = self.project.settings.models, self.request.model_values
@@ -442,7 +443,7 @@ class _Work:
                 "linkage models": len(steps["models"]["succession"]),
             },
             others=proofs,
-            rebuilt=steps["aggregates"]["rebuilt"],
+            rebuilt=steps["warehouse"]["rebuilt"],
             scan=result,
             shared_values=self.traces.shared,
             tombstone_hashes=steps["tombstones"]["hashes"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestration.project import Project
 
 MARKS = "quality.erasures"
+LINKAGE_STATE = "resolution.linkage_"
 _REMOVED = "removed_rows"
 
 
@@ -59,6 +60,11 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
     return dict(sorted(found.items()))
 
 
+def linkage_state(con: "duckdb.DuckDBPyConnection") -> list[str]:
+    """The tables that linkage keeps for its next run."""
+    return [item.label for item in relations(con) if item.label.startswith(LINKAGE_STATE)]
+
+
 def derived(con: "duckdb.DuckDBPyConnection") -> dict[str, str]:
     """Every table behind raw, for when all of them are derived anew: `schema.table` to itself."""
     return {item.label: item.label for item in relations(con) if item.schema not in ("raw",)}
@@ -91,6 +97,10 @@ def erase_warehouse(
             count = con.execute(f"delete from {item.sql} as held where {condition}").fetchall()[0][0]
             if count:
                 removed[item.label] = int(count)
+        # What linkage remembers from run to run counts all records together: the next run makes it anew.
+        for label in sorted(rebuilt):
+            if label.startswith(LINKAGE_STATE):
+                con.execute(f"delete from {label}")
         _move_rows(con, files)
         _mend_accounts(project, con, files)
         _blank_texts(con, traces)
