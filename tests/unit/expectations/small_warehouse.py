@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from expectations.suites import gate_of
+from orchestration.identity import ensure_tables
 from orchestration.quality import GateResult, RunContext
 from orchestration.quality.gate import run_gate
 
@@ -115,10 +116,46 @@ STATEMENTS = (
 )
 
 
+# On the tables that identity makes: everybody was given an id on the first day, and one of the ids was merged.
+IDENTITY = (
+    """
+    insert into resolution.customer_ids
+    select customer_id, record_id, 0, date '2026-01-05', 1, null, null, customer_id from resolution.memberships
+    union all
+    select 'cus_0000000000000000gone', 'crm:100', 1, '2026-01-05', 1, '2026-01-05', 'record', 'cus_00000000000000000100'
+    """,
+    """
+    insert into resolution.id_events
+    select
+        'evt_' || left(sha256(customer_id), 20), date '2026-01-05', 'minted', customer_id, null, 'record', '{}',
+        record_id, null, row_number() over (order by customer_id)
+    from resolution.customer_ids
+    union all
+    select
+        'evt_00000000000000000000', date '2026-01-05', 'merged', 'cus_0000000000000000gone', 'cus_00000000000000000100',
+        'record', '{}', null, null, 1000
+    """,
+    "insert into resolution.accepted_customer_ids select * from resolution.customer_ids",
+    """
+    create table resolution.review_queue as
+    select
+        'crm:' || (100 + i) as record_id_l, 'crm:' || (101 + i) as record_id_r, 0.5::double as match_probability,
+        0.0::double as match_weight, 'may be one person' as reason, 1.0::double as effect, i + 1 as rank
+    from range(10) as t(i)
+    """,
+    """
+    insert into resolution.judgements values (1, 'crm:100', 'crm:119', 'cannot_link', timestamp '2026-01-05 10:00:00')
+    """,
+)
+
+
 def make(path: Path) -> Path:
     """Make the warehouse at a path."""
     with duckdb.connect(str(path)) as con:
         for statement in STATEMENTS:
+            con.execute(statement)
+        ensure_tables(con)
+        for statement in IDENTITY:
             con.execute(statement)
     return path
 

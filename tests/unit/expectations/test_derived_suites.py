@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ EVENTS = "integration.int_customer_events"
 CONSENT = "integration.int_consent_events"
 STANDARD = "cleansing.standardised_records"
 MEMBERS = "resolution.memberships"
+IDS = "resolution.customer_ids"
+ID_EVENTS = "resolution.id_events"
+QUEUE = "resolution.review_queue"
 GOLDEN = "cleansing.golden_customers"
 DIM = "marts.dim_customer"
 FCT_ORDERS = "marts.fct_orders"
@@ -53,6 +57,7 @@ NOT_NULL, REGEX, RANGE, SET = (
 )
 ORDER, EVENT, ANSWER, KEY = "order_id = 'o7'", "event_id = 'e7'", "consent_event_id = 'c7'", "cus_00000000000000000107"
 GIVEN = "cus_00000000000000000125"
+MINTED = "evt_" + sha256(KEY.encode()).hexdigest()[:20]
 
 BREAKS = [
     _set(RECORDS, "record_id_of_source", "source = 'shop'"),
@@ -129,6 +134,27 @@ BREAKS = [
         MEMBERS,
         "large_cluster",
         f"update {MEMBERS} set customer_id = 'cus_00000000000000000100' where record_id < 'crm:155'",
+    ),
+    _set(IDS, _of(REGEX, "customer_id"), "customer_id = '7', current_customer_id = '7'", CUSTOMER, "7"),
+    Break(IDS, "ids_given_twice", f"insert into {IDS} select * from {IDS} where {CUSTOMER}"),
+    Break(IDS, "living_without_records", f"delete from {MEMBERS} where {ONE}"),
+    Break(IDS, "retired_with_records", f"update {IDS} set retired_on = '2026-01-05' where {CUSTOMER}"),
+    Break(IDS, "redirects_to_nowhere", f"update {IDS} set current_customer_id = 'cus_x' where retired_on is not null"),
+    Break(IDS, "published_ids_that_disappeared", f"delete from {IDS} where {CUSTOMER}"),
+    _set(ID_EVENTS, _of(REGEX, "event_id"), "event_id = '7'", CUSTOMER, "7"),
+    _set(ID_EVENTS, _of(SET, "kind"), "kind = 'revived'", CUSTOMER, MINTED),
+    _set(ID_EVENTS, _of(SET, "cause"), "cause = 'chance'", CUSTOMER, MINTED),
+    Break(ID_EVENTS, "events_told_twice", f"insert into {ID_EVENTS} select * from {ID_EVENTS} where {CUSTOMER}"),
+    Break(ID_EVENTS, "without_the_other_customer", f"update {ID_EVENTS} set other_customer_id = null"),
+    Break(ID_EVENTS, "ends_untold", f"delete from {ID_EVENTS} where kind = 'merged'"),
+    Break(ID_EVENTS, "beginnings_untold", f"delete from {ID_EVENTS} where {CUSTOMER}"),
+    _set(QUEUE, _of(RANGE, "match_probability"), "match_probability = 1.5", "rank = 8", "crm:107|crm:108"),
+    Break(QUEUE, "ranks_with_gaps", f"update {QUEUE} set rank = 12 where rank = 10"),
+    Break(QUEUE, "judged_already", f"update {QUEUE} set record_id_r = 'crm:119' where rank = 1"),
+    Break(
+        QUEUE,
+        "full_queue",
+        f"insert into {QUEUE} select 'l' || i, 'r' || i, 0, 0, '', 0, i from range(11, 501) as t(i)",
     ),
     Break(MEMBERS, "customers_per_record", f"update {MEMBERS} set customer_id = 'cus_00000000000000000100'"),
     _set(GOLDEN, _of(REGEX, "customer_id"), "customer_id = 'x'", CUSTOMER, "x"),
@@ -251,6 +277,6 @@ def test_the_registry_costs_no_import_of_great_expectations() -> None:
 
 
 def test_stages_list_their_tables() -> None:
-    assert [gated.name for gated in gates("cleansing")] == [STANDARD, MEMBERS, GOLDEN]
+    assert [gated.name for gated in gates("cleansing")] == [STANDARD, MEMBERS, IDS, ID_EVENTS, QUEUE, GOLDEN]
     assert gate_of("marts", "dim_customer") in gates("storage")
     assert gate_of("marts", "customer_xref") is None
