@@ -104,8 +104,14 @@ def build_registry(contracts: Sequence[Contract], manifest: Manifest) -> list[Re
 
 def unknown_columns(entries: Iterable[RegistryEntry], places: Iterable[Place]) -> list[Place]:
     """Which of the columns that exist are not in the registry, in their order."""
-    known = {(entry.table, entry.column) for entry in entries}
-    return [place for place in places if place not in known]
+    known: dict[str, list[str]] = {}
+    for entry in entries:
+        known.setdefault(entry.table, []).append(entry.column)
+    return [
+        (table, column)
+        for table, column in places
+        if not any(fnmatch(column, pattern) for pattern in known.get(table, ()))
+    ]
 
 
 def select(
@@ -162,11 +168,16 @@ class Classifier:
         }
 
     def declared(self) -> Iterator[tuple[str, list[str]]]:
-        """Every table but the raw ones, with its columns: dbt's models, seeds and sources, quarantine, the ledger, and
-        the tables of published files that describe them."""
-        for table, key in sorted(self._keys.items()):
-            if key not in self.raw:
-                yield table, list(self._nodes[key].get("columns", {}))
+        """Every table but the raw ones, with its columns: dbt's models, seeds and sources, what Python makes, quarantine,
+        the ledger, and the tables of published files that describe them."""
+        found = {
+            table: list(self._nodes[key].get("columns", {}))
+            for table, key in self._keys.items()
+            if key not in self.raw and self._nodes[key]["schema"] != "raw"
+        }
+        for table, columns in _content()["python"].items():
+            found[table] = list(dict.fromkeys([*found.get(table, []), *columns]))
+        yield from sorted(found.items())
         for name in self._gated():
             yield f"quarantine.{name}", list(_quarantine_shape())
         yield from sorted(_ledger_tables().items())
