@@ -63,7 +63,7 @@ def publish_analytics(
         token_period: see `orchestration.privacy.pseudonyms.token_purpose`.
 
     Returns:
-        What was published, with the k of every table that has quasi-identifiers. Nothing is required of it: the file is
+        What was published, with the k of every table of people that has quasi-identifiers. Nothing is required of it: the file is
         pseudonymous, for people who are bound to treat it so, and not anonymous.
 
     Raises:
@@ -136,8 +136,8 @@ def _looked_through(
             for column in table.columns
             if is_quasi_identifier(column.name, column_rule(column.name, column.word, table.name), None)
         ]
-        # A single one is a list of values, and groups nobody.
-        if len(quasi) > 1:
+        # Rows of people alone; and a single column is a list of values, and groups nobody.
+        if len(quasi) > 1 and any(column.name == "customer_id" and column.sql for column in table.columns):
             schema, name = table.name.split(".")
             found.append(measure(connection, f'{database}."{schema}"."{name}"', table.name, quasi))
     return found

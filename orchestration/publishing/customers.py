@@ -65,5 +65,4 @@ def publish_customers(
         ]
         if not plan:
             raise PublishingError("The warehouse has nothing to publish in marts or analysis. Run `kindred run` first.")
-        # Rows stay as the models ordered them: sorting by all columns costs, and here the order hides nothing.
-        return write_database(connection, target, plan, Origin(run_id, load_date), key=key, sort=False, mode=OWNER_ONLY)
+        return write_database(connection, target, plan, Origin(run_id, load_date), key=key, mode=OWNER_ONLY)

@@ -95,7 +95,6 @@ def write_database(
     *,
     parameters: Mapping[str, object] | None = None,
     key: str | None = None,
-    sort: bool = True,
     mode: int = FILE_MODE,
     check: Check | None = None,
 ) -> PublishedFile:
@@ -106,7 +105,6 @@ def write_database(
         target: the published file.
         parameters: what the columns' SQL needs, such as `TokenKey.parameters`.
         key: encrypts the file.
-        sort: order each table's rows by all its columns, so that the order of the working rows tells nothing.
         mode: the file's permissions.
 
     Raises:
@@ -118,7 +116,7 @@ def write_database(
             database = f"publishing_{uuid4().hex}"
             attach(connection, building, database, key=key)
             try:
-                counts = _build(connection, database, tables, origin, dict(parameters or {}), sort=sort)
+                counts = _build(connection, database, tables, origin, dict(parameters or {}))
                 anonymity = tuple(check(connection, database, tables)) if check else ()
                 _keep_anonymity(connection, database, anonymity)
                 connection.execute(f"checkpoint {database}")
@@ -176,8 +174,6 @@ def _build(
     tables: Sequence[PublishedTable],
     origin: Origin,
     parameters: dict[str, object],
-    *,
-    sort: bool,
 ) -> dict[str, int]:
     """Write the new file in one transaction, so that all its tables show one state of the warehouse."""
     counts = {}
@@ -186,7 +182,7 @@ def _build(
             connection.execute(f"create schema {database}.{schema}")
         for table in tables:
             if any(column.sql is not None for column in table.columns):
-                counts[table.name] = _copy(connection, database, table, parameters, sort=sort)
+                counts[table.name] = _copy(connection, database, table, parameters)
                 _comment(connection, database, table)
         _describe(connection, database, tables, counts, origin)
     return counts
@@ -197,8 +193,6 @@ def _copy(
     database: str,
     table: PublishedTable,
     parameters: dict[str, object],
-    *,
-    sort: bool,
 ) -> int:
     kept = [column for column in table.columns if column.sql is not None]
     selected = ", ".join(f"{column.sql} as {quote(column.name)}" for column in kept)
@@ -206,7 +200,8 @@ def _copy(
     source = table.source or f"{quote(warehouse)}.{table_path(table.name)}"
     statement = f"create table {database}.{table_path(table.name)} as select {selected} from {source}"
     used = {name: value for name, value in parameters.items() if f"${name}" in selected}
-    (rows,) = connection.execute(f"{statement} order by all" if sort else statement, used).fetchall()[0]
+    # Ordered by all it shows, so that two runs give the same rows in the same order, and that order tells nothing.
+    (rows,) = connection.execute(f"{statement} order by all", used).fetchall()[0]
     return int(rows)
 
 
