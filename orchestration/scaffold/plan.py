@@ -16,6 +16,7 @@ from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.files import FILE_TABLE
 from orchestration.scaffold.keys import Keys, choose_keys
 from orchestration.scaffold.losses import Losses, find_losses
+from orchestration.scaffold.other_roles import flags_of, other_roles, way_to
 from orchestration.scaffold.profile import ColumnProfile, FileProfile, LogicalType
 from orchestration.scaffold.semantics import IDENTIFIERS, ORDER_SEMANTICS, Proposal, by_semantic, propose
 from orchestration.scaffold.vocabulary import vocabulary, words_of
@@ -114,7 +115,7 @@ def plan_source(
         version, version_flags = _usable_version(con, version, day)
     orders = _holds_orders(known) if not feeds else "orders" in feeds
     keys = choose_keys(con, profile, proposals, version, table, key, holds_orders=orders)
-    roles = _roles(known, keys, orders=orders) if not feeds else _wanted_roles(known, keys, feeds)
+    roles = _roles(profile, known, keys, orders=orders) if not feeds else _wanted_roles(known, keys, feeds)
     columns = tuple(_column(con, column, proposals[column.position], keys) for column in profile.columns)
     losses = find_losses(con, proposals)
     flags = [
@@ -124,6 +125,7 @@ def plan_source(
         *keys.flags,
         *version_flags,
         *_whole_flags(con, known, roles, day, delivery, version),
+        *flags_of(other_roles(profile)),
     ]
     return SourcePlan(
         source=source,
@@ -157,7 +159,7 @@ def _check_roles(feeds: Sequence[str]) -> None:
         if role not in SCAFFOLDED_ROLES:
             known = ", ".join(SCAFFOLDED_ROLES)
             reason = (
-                f"is written by hand; the scaffold writes {known}"
+                f"the scaffold writes {known} only. Leave it away; then {way_to(role)}"
                 if role in ROLES
                 else f"is unknown; known are {known}"
             )
@@ -187,7 +189,7 @@ def _order_time(known: Mapping[str, Proposal]) -> Proposal | None:
     return known.get("ordered_at") or known.get("created_at") or known.get("updated_at")
 
 
-def _roles(known: Mapping[str, Proposal], keys: Keys, *, orders: bool) -> tuple[str, ...]:
+def _roles(profile: FileProfile, known: Mapping[str, Proposal], keys: Keys, *, orders: bool) -> tuple[str, ...]:
     personal = any(name in known for name in _PERSONAL)
     roles = []
     if personal or keys.record_kind == "column":
@@ -197,6 +199,7 @@ def _roles(known: Mapping[str, Proposal], keys: Keys, *, orders: bool) -> tuple[
             "no column names or reaches a person (a name, an e-mail address, a phone, an address), and there are no orders "
             "of one. If the columns' names are unusual, rename them in the export, or add the words to "
             "orchestration/scaffold/data/vocabulary.yaml; with --feeds customer_records the source is made all the same."
+            + "".join(f" The file looks like {role}: for that, {way_to(role)}." for role, _ in other_roles(profile))
         )
     if any(name in known and known[name].column != keys.record for name in IDENTIFIERS):
         roles.append("record_identifiers")

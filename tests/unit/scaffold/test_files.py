@@ -100,7 +100,7 @@ def test_a_key_that_repeats_is_refused(plan: Planned) -> None:
 
 
 def test_a_role_that_is_written_by_hand(plan: Planned) -> None:
-    with pytest.raises(ScaffoldError, match="written by hand"):
+    with pytest.raises(ScaffoldError, match="the scaffold writes customer_records, record_identifiers, orders only"):
         plan("list.csv", "id,first_name\n1,Anna\n", feeds=["consent_events"])
 
 
