@@ -198,8 +198,9 @@ def _customer_of(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str | 
     """The one living customer that the selector means; None when only rows without a customer may be meant."""
     if selector.kind == "customer":
         return _living(con, selector)
+    value: str | None = selector.value.strip()
     if selector.kind == "record":
-        condition, value = "record_id = ?", selector.value.strip()
+        condition = "record_id = ?"
     else:
         condition, value = (
             f"record_id in (select record_id from {STANDARD} where email = ?)",

@@ -133,7 +133,8 @@ def _wide_lines(content: bytes, encoding: str) -> tuple[list[bytes], Any]:
 
 def _csv_records(lines: Iterator[bytes], server: FileServer, broken: set[int]) -> Iterator[tuple[int, bytes]]:
     """The file's records with their numbers; blank lines go with 0, because no reader counts them."""
-    number, parts, inside = 0, [], False
+    number, inside = 0, False
+    parts: list[bytes] = []
     quote = server.quote.encode()
     for line in lines:
         if not parts:

@@ -95,8 +95,8 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
     shared = before - _count(con)
     rows = con.execute(f"select value from {_VALUES} order by value").fetchall()
     con.execute(f"drop table {_VALUES}")
-    values = {value for (value,) in rows if is_distinctive(value)} | {text for text in extra if is_distinctive(text)}
-    return Traces(frozenset(values), shared)
+    kept = {value for (value,) in rows if is_distinctive(value)} | {text for text in extra if is_distinctive(text)}
+    return Traces(frozenset(kept), shared)
 
 
 def _count(con: "duckdb.DuckDBPyConnection") -> int:
@@ -107,7 +107,8 @@ def _texts(item: Relation, *, of_person: bool) -> Iterator[str]:
     """SQL of the texts in the rows of the person, or of everybody else; a document gives the texts within it."""
     condition = item.condition("held")
     where = condition if of_person else f"not ({condition})"
-    plain, documents = [], []
+    plain: list[str] = []
+    documents: list[str] = []
     full = item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES
     for name in item.texts:
         if name in _OWN_WORDS or (not full and not name.endswith("_id")):
