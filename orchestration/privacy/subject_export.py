@@ -69,7 +69,10 @@ def export_subject(project: "Project", selector: Selector, out: Path, actor: str
         }
     out.mkdir(parents=True, exist_ok=True)
     out.chmod(0o700)
-    files = {"subject.json": json.dumps(content, indent=1, ensure_ascii=False, default=_plain), "subject.html": _page(content)}
+    files = {
+        "subject.json": json.dumps(content, indent=1, ensure_ascii=False, default=_plain),
+        "subject.html": _page(content),
+    }
     try:
         for name, text in files.items():
             descriptor = os.open(out / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -104,7 +107,9 @@ def _landed(project: "Project", con: "duckdb.DuckDBPyConnection", closure: Closu
                 f"select row_number as _row, text as line from {MALFORMED} where list_contains(?, row_number) order by 1",
                 [sorted(rows)],
             )
-        found[file] = [{"_file": file, "_row": row.pop("_row"), "_load_date": day, **_without_file(row)} for row in entries + lines]
+        found[file] = [
+            {"_file": file, "_row": row.pop("_row"), "_load_date": day, **_without_file(row)} for row in entries + lines
+        ]
     return found
 
 
@@ -157,7 +162,9 @@ the row in it and the day on which it was loaded.</p>
 
 
 def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(dict.fromkeys(column for row in rows for column in row if any(r.get(column) is not None for r in rows)))
+    columns = list(
+        dict.fromkeys(column for row in rows for column in row if any(r.get(column) is not None for r in rows))
+    )
     columns.sort(key=lambda column: column not in _PROVENANCE)
     head = "".join(f"<th>{html.escape(column.lstrip('_'))}</th>" for column in columns)
     body = "".join(
