@@ -137,7 +137,6 @@ def _numbered(
         from said
         inner join kindred_ids_arrow as l on said.record_id_l = l.record_id
         inner join kindred_ids_arrow as r on said.record_id_r = r.record_id
-        where l.rid != r.rid
         """
     con.register("kindred_ids_arrow", pa.table({"record_id": ids, "rid": np.arange(len(ids))}))
     try:
@@ -147,7 +146,7 @@ def _numbered(
                 select record_id_l, record_id_r, {_weight_sql(columns)} as weight, {identical} as identical from {edges}
             ),
             numbered as ({numbered})
-            select l, r, weight::double as weight, identical from numbered order by l, r
+            select l, r, weight::double as weight, identical from numbered where l < r order by l, r
             """
         ).to_arrow_table()
         verdicts = []
@@ -159,7 +158,7 @@ def _numbered(
                     where verdict in ('must_link', 'cannot_link')
                 ),
                 numbered as ({numbered})
-                select l, r, min(verdict) as verdict from numbered group by l, r order by l, r
+                select l, r, min(verdict) as verdict from numbered where l < r group by l, r order by l, r
                 """
             ).fetchall()
     finally:
