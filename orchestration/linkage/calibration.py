@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-# How far, in bits, an uncalibrated model's weights are thought to be off: with one bit, ten judgements that all speak
-# one way move the weights by about a bit and a half, a hundred by what the data says.
-PRIOR_BITS = 1.0
+# How far, in bits, an uncalibrated model's weights are thought to be off: ten judgements that all contradict the model by
+# a bit move the weights by about one and a half bits, one by a fifth of a bit, and hundreds by what the data says.
+PRIOR_BITS = 0.7
 # Stewards err too: this share of judgements says nothing, so that a few contrary ones far from the threshold (a typing
 # error in the decision) cannot drag the whole model along.
 ERROR_RATE = 0.03
