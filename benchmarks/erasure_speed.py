@@ -22,9 +22,14 @@ from datetime import date
 from pathlib import Path
 
 from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.identity import assign_ids
+from orchestration.identity.judgements import write_judgements
+from orchestration.ledger.store import Ledger
 from orchestration.linkage.sql import scalar_int
 from orchestration.privacy.closure import Selector
 from orchestration.privacy.erasure import erase
+from orchestration.privacy.ledger_tables import write_consent_events, write_restrictions
+from orchestration.privacy.purposes import dbt_purposes
 from orchestration.project import Project
 from orchestration.republish import republish
 from orchestration.sample import generate
@@ -44,6 +49,11 @@ def build(project: Project, customers: int) -> None:
             for contract, table in project.tables:
                 load_day(con, contract, table, DAY, settings.landing, "benchmark")
         project.transform.prepare()
+        with project.warehouse() as con:
+            ledger = Ledger.of(settings)
+            con.execute("create schema if not exists integration")
+            write_consent_events(con, ledger)
+            write_restrictions(con, ledger, dbt_purposes(project.contracts))
         _run_dbt(project, "staging", "integration")
         with project.warehouse() as con:
             con.execute("create schema if not exists cleansing")
@@ -55,10 +65,13 @@ def build(project: Project, customers: int) -> None:
 
 
 def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
+    """Clusters and edges as a perfect linkage would give them, then ids and the review queue as in a run."""
     con.execute(
         f"""
-        create or replace table resolution.memberships as
-        select records.record_id, 'cus_' || left(sha256(coalesce(truth.person_id, records.record_id)), 20) as customer_id,
+        create or replace table resolution.clusters as
+        select
+            records.record_id,
+            min(records.record_id) over (partition by coalesce(truth.person_id, records.record_id)) as cluster_id,
             1.0::double as match_probability
         from cleansing.standardised_records as records
         left join read_parquet('{truth}') as truth using (record_id)
@@ -67,20 +80,18 @@ def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
     )
     con.execute(
         """
-        create or replace table resolution.clusters as
-        select record_id, min(record_id) over (partition by customer_id) as cluster_id, match_probability
-        from resolution.memberships
-        """
-    )
-    con.execute(
-        """
         create or replace table resolution.edges as
         select l.record_id as record_id_l, r.record_id as record_id_r, 12.0::double as match_weight,
             0.99::double as match_probability, 'truth' as model_version
-        from resolution.memberships as l
-        inner join resolution.memberships as r on l.customer_id = r.customer_id and l.record_id < r.record_id
+        from resolution.clusters as l
+        inner join resolution.clusters as r on l.cluster_id = r.cluster_id and l.record_id < r.record_id
         """
     )
+    write_judgements(con, (), "cleansing.standardised_records")
+    assign_ids(
+        con, "resolution.clusters", "integration.int_customer_records", DAY, model_version=None,
+        edges="resolution.edges", judgements="resolution.judgements",
+    )  # fmt: skip
 
 
 def _run_dbt(project: Project, *folders: str) -> None:

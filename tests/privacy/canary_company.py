@@ -87,10 +87,11 @@ def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> No
         planted.new(), planted.new(), planted.new(), planted.new(), "GB", planted.new().upper(), planted.new(), at, at,
     ]  # fmt: skip
     _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(crm)])
-    # A second row of the same contact whose date is no date, and a line with a quote that is never closed.
+    # A second row of the same contact whose date is no date, and a line that breaks off, the last one within a quote.
     wrong = list(crm)
     wrong[4], wrong[8] = planted.new(), planted.new()
-    broken = f'{SIGN}C{person},"{planted.new()},{email},{planted.new()}'
+    quote = '"' if person == PEOPLE - 1 else ""
+    broken = f"{SIGN}C{person},{quote}{planted.new()},{email},{planted.new()}"
     _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(wrong), broken])
     dob = f"1{person}/03/19{60 + person}"
     loyalty = [
