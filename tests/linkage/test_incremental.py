@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from linkage_people import load_population, load_rows, population
 
-from orchestration.linkage import LinkageError, LinkageModel, cluster, score, train
+from orchestration.linkage import LinkageError, LinkageModel, ModelError, cluster, score, train
 from orchestration.linkage.blocking import Budget
 from orchestration.linkage.incremental import update_edges
 from orchestration.linkage.reclustering import update_clusters
@@ -97,3 +97,140 @@ def test_random_days_equal_a_full_run(con: duckdb.DuckDBPyConnection, seed: int,
         update_clusters(con, model, "records", "edges", "clusters", judgements="judgements")
         agree(con, model, budget, "judgements")
     assert increments >= 4
+
+
+def test_any_order_and_batching_gives_the_same(con: duckdb.DuckDBPyConnection) -> None:
+    model = make_pool(con, 5)
+    pool = sorted(str(row[0]) for row in con.execute("select record_id from pool").fetchall())
+    ends = []
+    for seed, batches in ((1, 1), (2, 3), (3, 2)):
+        order = random.Random(seed).sample(pool, len(pool))
+        for table in ("edges", "clusters", "linkage_state", "linkage_cluster_state"):
+            con.execute(f"drop table if exists {table}")
+        for batch in range(1, batches + 1):
+            use_records(con, set(order[: len(order) * batch // batches]))
+            update_edges(con, model, "records", "edges", budget=BLOCKING)
+            update_clusters(con, model, "records", "edges", "clusters")
+        ends.append((rows_of(con, "edges"), rows_of(con, "clusters")))
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_a_state_that_does_not_fit_is_not_built_on(con: duckdb.DuckDBPyConnection) -> None:
+    model = make_pool(con, 6)
+    con.execute("create or replace table records as select * from pool where hash(record_id) % 3 != 0")
+
+    def reason(**asked: bool) -> str:
+        return update_edges(con, model, "records", "edges", **asked).reason
+
+    assert "no state" in reason()
+    assert reason() == ""
+    assert "asked" in reason(full=True)
+    con.execute("delete from edges where record_id_l = (select min(record_id_l) from edges)")
+    assert "edges is not what the last run left" in reason()
+    con.execute("delete from linkage_features where record_id = (select min(record_id) from records)")
+    assert "linkage_features" in reason()
+    model = replace(model, threshold_weight=model.threshold_weight + 0.5)
+    assert "model" in reason()
+    con.execute("alter table records drop column city")
+    assert "columns" in reason()
+    update_clusters(con, model, "records", "edges", "clusters")
+    agree(con, model, Budget())
+
+
+def test_an_increment_that_fails_leaves_the_day_before(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_pool(con, 7)
+    con.execute("create or replace table records as select * from pool where hash(record_id) % 4 != 0")
+    update_edges(con, model, "records", "edges")
+    tables = ("edges", "linkage_features", "linkage_scored", "linkage_state")
+    before = [rows_of(con, table) for table in tables]
+    con.execute("create or replace table records as select * from pool")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestration.linkage.increment.write_state", fail)
+        with pytest.raises(RuntimeError, match="power"):
+            update_edges(con, model, "records", "edges")
+    assert [rows_of(con, table) for table in tables] == before
+    assert not update_edges(con, model, "records", "edges").full
+    update_clusters(con, model, "records", "edges", "clusters")
+    agree(con, model, Budget())
+
+
+def test_a_full_run_that_fails_leaves_no_state(con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_pool(con, 8)
+    update_edges(con, model, "records", "edges")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orchestration.linkage.incremental.write_state", fail)
+        with pytest.raises(RuntimeError, match="power"):
+            update_edges(con, model, "records", "edges", full=True)
+    assert "no state" in update_edges(con, model, "records", "edges").reason
+
+
+def test_repeated_ids_are_refused_by_an_increment_too(con: duckdb.DuckDBPyConnection) -> None:
+    model = make_pool(con, 9)
+    update_edges(con, model, "records", "edges")
+    con.execute("insert into records select * from pool order by record_id limit 1")
+    with pytest.raises(LinkageError, match="in 2 row"):
+        update_edges(con, model, "records", "edges")
+
+
+def test_identical_records_can_be_kept_apart(con: duckdb.DuckDBPyConnection) -> None:
+    load_population(con, population(40))
+    con.execute(
+        """
+        insert into records by name
+        select 'same:' || n as record_id, 's' as source, 'Zelda' as given_name, 'Quibble' as family_name,
+            date '1971-05-06' as birth_date, 'zelda.quibble@mail.org' as email
+        from range(6) as numbers (n)
+        """
+    )
+    model = train(con, "records")
+    update_edges(con, model, "records", "edges")
+    con.execute(
+        "create table judgements as select 'same:2' as record_id_l, 'same:4' as record_id_r, 'cannot_link' as verdict"
+    )
+    for _ in range(2):
+        update_clusters(con, model, "records", "edges", "clusters", judgements="judgements")
+        names = dict(con.execute("select record_id, cluster_id from clusters where record_id like 'same:%'").fetchall())
+        assert names["same:2"] != names["same:4"]
+        assert len(set(names.values())) == 2
+    con.execute("delete from judgements")
+    update_clusters(con, model, "records", "edges", "clusters", judgements="judgements")
+    assert con.execute("select distinct cluster_id from clusters where record_id like 'same:%'").fetchall() == [
+        ("same:0",)
+    ]
+
+
+def test_small_regular_records_stay_apart_and_their_copies_together(con: duckdb.DuckDBPyConnection) -> None:
+    rows: list[dict[str, str | None]] = [
+        {
+            "record_id": f"{source}:{n:04d}",
+            "given_name": f"Given{n}",
+            "family_name": f"Family{n}",
+            "email": f"user{n}@example.com",
+        }
+        for source in ("crm", "web")
+        for n in range(120)
+    ]
+    load_rows(con, rows)
+    model = train(con, "records")
+    update_edges(con, model, "records", "edges")
+    update_clusters(con, model, "records", "edges", "clusters")
+    assert con.execute("select count(distinct cluster_id) from clusters").fetchall() == [(120,)]
+
+
+def test_a_model_of_an_older_format_is_to_be_trained_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    model = make_pool(con, 10)
+    model.save(tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(ModelError, match="train it again"):
+        LinkageModel.load(tmp_path)
