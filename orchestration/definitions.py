@@ -15,5 +15,4 @@ def defs() -> dg.Definitions:
     keep_to_owner()
     # Dagster loads this again and again, and without it no sensor is there to tell of anything.
     with telling(settings, None, once=settings.dagster_home / "told_of_loading"):
-        keep_to_owner()
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+        return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
