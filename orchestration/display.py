@@ -20,7 +20,6 @@ from orchestration.doctor import Finding, Verdict
 if TYPE_CHECKING:
     from orchestration.linkage import ClusterScores
     from orchestration.linkage.resolving import Resolution
-    from orchestration.privacy.registry import RegistryEntry
     from orchestration.sample import SampleSummary
     from orchestration.status import RunStatus
 
@@ -199,20 +198,6 @@ def show_resolution(done: "Resolution") -> None:
             highlight=False,
         )
     show_path("Written to", done.out)
-
-
-def show_registry(entries: Sequence["RegistryEntry"]) -> None:
-    """The registry of personal data, one line per column."""
-    table = Table(title="Personal data", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
-    for column in ("table", "column", "class", "feeds", "purposes (legal basis)", "kept"):
-        table.add_column(column, overflow="fold")
-    for entry in entries:
-        purposes = ", ".join(f"{purpose.purpose} ({purpose.legal_basis})" for purpose in entry.purposes)
-        table.add_row(
-            entry.table.removeprefix("raw."), entry.column, entry.classification, entry.semantic or "",
-            purposes, entry.retention or "[yellow]not said[/]",
-        )  # fmt: skip
-    console.print(table)
 
 
 def show_path(title: str, path: Path) -> None:
