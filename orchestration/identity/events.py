@@ -190,17 +190,18 @@ def append_events(con: "duckdb.DuckDBPyConnection", events: str, run_date: str, 
                 json_object('what', 'all ' || records || ' record(s) are gone'), null, null
             from kindred_retired
         ),
+        told_before as (
+            select customer_id, other_customer_id, count(*) as times
+            from {events} where kind = 'split' and run_date = {run_date}
+            group by customer_id, other_customer_id
+        ),
         counted as (
-            select
-                happened.*,
-                (
-                    select count(*) from {events} as earlier
-                    where
-                        happened.kind = 'split' and earlier.kind = 'split' and earlier.run_date = {run_date}
-                        and earlier.customer_id = happened.customer_id
-                        and earlier.other_customer_id = happened.other_customer_id
-                ) as earlier
+            select happened.*, case when happened.kind = 'split' then coalesce(told_before.times, 0) else 0 end as earlier
             from happened
+            left join told_before
+                on
+                    happened.customer_id = told_before.customer_id
+                    and happened.other_customer_id = told_before.other_customer_id
         )
         select
             {event_id_sql(run_date, "kind", "customer_id", "other_customer_id", "earlier")}, {run_date}, kind, customer_id,
