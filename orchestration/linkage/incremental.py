@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from orchestration.linkage.blocking import Budget, Histogram
 from orchestration.linkage.comparisons import add_value_classes
 from orchestration.linkage.features import ATTRIBUTES, FEATURES
-from orchestration.linkage.increment import Increment, NeedsFullRun
+from orchestration.linkage.increment import Increment
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.scoring import PROBABILITY_FLOOR, SCORED, deliver, prepare, score_prepared
 from orchestration.linkage.sql import columns_of, scalar_int
 from orchestration.linkage.state import State, StateTables, forget_state, read_state, scored_sql, signature, write_state
+from orchestration.linkage.touched import NeedsFullRun
 from orchestration.linkage.workspace import Workspace, build_features, extras_of, workspace
 
 if TYPE_CHECKING:
