@@ -72,7 +72,7 @@ class _Rule:
 
 def personal_data(contracts: Iterable[Contract]) -> list[RegistryEntry]:
     """Every raw column with personal data of the active sources, in the order of the contracts."""
-    return [entry for contract in contracts for entry in _raw_entries(contract) if entry.is_personal and entry.known_by]
+    return [entry for contract in contracts for entry in _raw_entries(contract) if entry.is_personal]
 
 
 def build_registry(contracts: Sequence[Contract], manifest: Manifest) -> list[RegistryEntry]:
