@@ -49,7 +49,9 @@ def test_every_mart_and_analysis_table_is_published_with_rows(company: RunCompan
         "marts.dim_customer", "marts.customer_xref", "marts.fct_orders", "marts.fct_interactions", "marts.fct_consent",
         "marts.customer_360", "analysis.customer_rfm", "analysis.daily_kpis",
     }  # fmt: skip
-    assert all(rows for rows in published.values())
+    # Nobody is restricted and, in two days, no id need have been retired.
+    may_be_empty = {"marts.fct_restriction", "marts.customer_id_redirects"}
+    assert all(rows for table, rows in published.items() if table not in may_be_empty)
 
 
 def test_no_personal_value_stands_in_the_published_files(company: RunCompany) -> None:
