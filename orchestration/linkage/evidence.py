@@ -11,8 +11,10 @@ whose records agree on a name, a birth date, an e-mail or a telephone far more o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestration.linkage.columns import ColumnMapping
 from orchestration.linkage.features import CATEGORY_PREFIX, EXTRA_PREFIX, IDENTIFIER_PREFIX
 from orchestration.linkage.sql import literal, quoted, scalar_int
 
@@ -28,6 +30,8 @@ _SHARED_AT_LEAST = 3
 _AGREEING_SHARE = 0.6
 _PAIRS_LOOKED_AT = 5_000
 _LONGEST = 200
+_EMAIL_SHAPE = "[^@\\s]+@[^@\\s]+\\.[^@\\s]+"
+_NAME_SHAPE = "[\\p{L}'’.-]+,? [\\p{L}'’.-]+( [\\p{L}'’.-]+){0,2}"
 _AGREEMENT = ("given_name", "family_name", "birth_date", "email", "phone", "postcode")
 
 
@@ -57,6 +61,38 @@ def evidence_columns(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> 
             prefix = CATEGORY_PREFIX if distinct <= _FEW_VALUES and filled >= 4 * distinct else EXTRA_PREFIX
             found[prefix + name] = f"arrived.{text}"
     return found
+
+
+def mapped_by_content(con: duckdb.DuckDBPyConnection, mapping: ColumnMapping) -> ColumnMapping:
+    """The mapping with an e-mail and a name that only the values show, where no column is named so."""
+    found: dict[str, str] = {}
+    shapes = {
+        "email": (_EMAIL_SHAPE, "email" not in mapping.attributes),
+        "full_name": (
+            _NAME_SHAPE,
+            not {"given_name", "family_name", "full_name", "organisation"} & set(mapping.attributes),
+        ),
+    }
+    for attribute, (shape, wanted) in shapes.items():
+        for column in mapping.extras if wanted else ():
+            text = f"trim({quoted(column)})"
+            filled, shaped, distinct = con.execute(
+                f"""
+                select count(nullif({text}, '')), count(*) filter (where regexp_full_match({text}, {literal(shape)})),
+                    count(distinct lower({text}))
+                from arrived
+                """
+            ).fetchall()[0]
+            if filled and shaped * 10 >= filled * 7 and distinct * 5 >= filled and column not in found.values():
+                found[attribute] = column
+                break
+    if not found:
+        return mapping
+    return replace(
+        mapping,
+        attributes={**mapping.attributes, **found},
+        extras=tuple(column for column in mapping.extras if column not in found.values()),
+    )
 
 
 def split_codes(expression: str) -> str:

@@ -178,7 +178,8 @@ def estimate(
         likelihood = np.exp(joint - top)
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
         share = weighted.sum(axis=0) + 1e-3
-        share[strangers] += pairs_elsewhere
+        # Before any data is seen few pairs match: in a handful of records one agreement is not enough.
+        share[strangers] += pairs_elsewhere + _STRANGER_PRIOR_PAIRS
         for i, kind in enumerate(kinds):
             if kind.at_most < 1.0:
                 share[i] = min(share[i], kind.at_most * share[same[0]])

@@ -15,6 +15,7 @@ from orchestration.linkage.canonical import add_further_evidence, likely_region,
 from orchestration.linkage.clustering import cluster
 from orchestration.linkage.columns import ColumnMapping, map_columns
 from orchestration.linkage.errors import LinkageError, ModelError
+from orchestration.linkage.evidence import mapped_by_content
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.scoring import score
 from orchestration.linkage.sql import columns_of, literal, quoted, scalar_int
@@ -125,12 +126,12 @@ def load_files(
 ) -> ColumnMapping:
     """Read files into the tables `arrived` (with the ids) and `records` (standardised)."""
     _read(con, paths)
-    columns = list(columns_of(con, "arrived"))
+    columns = [name for name in columns_of(con, "arrived") if name != "kindred_row"]
     for needed in (id_column, source_column):
         if needed is not None and needed not in columns:
             raise LinkageError(f"column {needed!r} is not in the files; they have {', '.join(columns)}")
     reserved = [id_column, *([source_column] if source_column else [])]
-    chosen = map_columns([c for c in columns if c != "kindred_row"], reserved, mapping)
+    chosen = mapped_by_content(con, map_columns(columns, reserved, mapping))
     _check_ids(con, id_column, source_column)
     make_canonical(con, chosen, id_column, source_column)
     standardise_records(
@@ -160,16 +161,27 @@ def _read(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
             raise LinkageError(f"{path}: no such file")
         name = f"arrived_{len(parts)}"
         try:
-            con.execute(
-                f"create table {name} as select cast(columns(*) as varchar) "
-                f"from {reader.format(files=literal(str(path)))}"
-            )
+            _read_one(con, name, reader, path)
         except duckdb.Error as error:
-            first_line = str(error).splitlines()[0]
-            raise LinkageError(f"{path}: cannot be read ({first_line})") from error
+            told = " ".join(str(error).splitlines()[:2])
+            raise LinkageError(f"{path}: cannot be read ({told})") from error
         parts.append(name)
     union = " union all by name ".join(f"select * from {name}" for name in parts)
     con.execute(f"create table arrived as select *, row_number() over () as kindred_row from ({union})")
+
+
+def _read_one(con: duckdb.DuckDBPyConnection, name: str, reader: str, path: Path) -> None:
+    """One file as text columns; a CSV that is not UTF-8 is read as Latin-1."""
+    import duckdb
+
+    query = f"create table {name} as select cast(columns(*) as varchar) from "
+    source = reader.format(files=literal(str(path)))
+    try:
+        con.execute(query + source)
+    except duckdb.Error as error:
+        if not reader.startswith("read_csv") or not any(word in str(error).lower() for word in ("utf-8", "unicode")):
+            raise
+        con.execute(query + source.removesuffix(")") + ", encoding = 'latin-1')")
 
 
 def _check_ids(con: duckdb.DuckDBPyConnection, id_column: str, source: str | None) -> None:
