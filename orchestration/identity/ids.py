@@ -278,7 +278,9 @@ def _write_ids(con: "duckdb.DuckDBPyConnection", day: str) -> None:
                 else known.leads_to
             end as current_customer_id
         from known
-        left join {MEMBERSHIPS} as founders on known.retired_on is not null and known.record_id = founders.record_id
+        -- One equation: a condition on the left side beside it would make DuckDB compare every pair of rows.
+        left join {MEMBERSHIPS} as founders
+            on case when known.retired_on is not null then known.record_id end = founders.record_id
         left join ended on known.leads_to = ended.customer_id
         order by known.customer_id
         """
