@@ -22,8 +22,6 @@ from datetime import date
 from pathlib import Path
 
 from orchestration.config import PROJECT_ROOT, Settings
-from orchestration.identity import assign_ids
-from orchestration.identity.judgements import write_judgements
 from orchestration.ledger.store import Ledger
 from orchestration.linkage.sql import scalar_int
 from orchestration.privacy.closure import Selector
@@ -65,7 +63,7 @@ def build(project: Project, customers: int) -> None:
 
 
 def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
-    """Clusters and edges as a perfect linkage would give them, then ids and the review queue as in a run."""
+    """Clusters and edges as a perfect linkage would give them, and one id for each cluster."""
     con.execute(
         f"""
         create or replace table resolution.clusters as
@@ -87,11 +85,32 @@ def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
         inner join resolution.clusters as r on l.cluster_id = r.cluster_id and l.record_id < r.record_id
         """
     )
-    write_judgements(con, (), "cleansing.standardised_records")
-    assign_ids(
-        con, "resolution.clusters", "integration.int_customer_records", DAY, model_version=None,
-        edges="resolution.edges", judgements="resolution.judgements",
-    )  # fmt: skip
+    con.execute(
+        """
+        create or replace table resolution.memberships as
+        select record_id, 'cus_' || left(sha256(cluster_id), 20) as customer_id, match_probability
+        from resolution.clusters
+        order by record_id
+        """
+    )
+    con.execute(
+        f"""
+        create or replace table resolution.customer_ids as
+        select
+            customer_id, min(record_id) as record_id, 0::integer as generation, date '{DAY}' as minted_on,
+            null::date as retired_on, null::varchar as cause, customer_id as current_customer_id
+        from resolution.memberships
+        group by customer_id
+        """
+    )
+    con.execute(
+        """
+        create or replace table resolution.carried_refusals (
+            record_id varchar, kind varchar, purpose varchar, channel varchar, legal_basis varchar,
+            occurred_at timestamp, carried_on date
+        )
+        """
+    )
 
 
 def _run_dbt(project: Project, *folders: str) -> None:
