@@ -52,6 +52,8 @@ def build(project: Project, customers: int) -> None:
             con.execute("create schema if not exists integration")
             write_consent_events(con, ledger)
             write_restrictions(con, ledger, dbt_purposes(project.contracts))
+        for _ in project.transform.run("seed", []):
+            pass
         _run_dbt(project, "staging", "integration")
         with project.warehouse() as con:
             con.execute("create schema if not exists cleansing")

@@ -211,7 +211,7 @@ def _files_with_discards(con: "duckdb.DuckDBPyConnection") -> set[str]:
 
 def _clear_leftovers(landing: Path, sources: Collection[str]) -> None:
     """Half-written rewrites of an earlier start, and what an extraction that broke off has left: it is taken again."""
-    for path in landing.rglob(f".*{BESIDE}"):
+    for path in landing.rglob(f"{BESIDE}*"):
         path.unlink()
     for source in sources:
         for folder in (landing / source).glob(".*"):

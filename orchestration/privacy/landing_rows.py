@@ -22,7 +22,8 @@ from orchestration.privacy.errors import ErasureError
 from orchestration.sources.compressed import is_compressed
 from orchestration.sources.servers import FileServer
 
-BESIDE = ".erasing"
+# In front of the name, so that its ending still says how the file is packed.
+BESIDE = ".erasing-"
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -35,7 +36,7 @@ def written_beside(path: Path, server: FileServer, rows: Collection[int], broken
 
     Raises ErasureError when the disk is full or cannot be written; the file is then as before.
     """
-    beside = path.with_name(f".{path.name}{BESIDE}")
+    beside = path.with_name(f"{BESIDE}{path.name}")
     try:
         if server.format == "parquet":
             _write_parquet(path, beside, set(rows))

@@ -43,7 +43,7 @@ def blank_files(files: list[Path], traces: Traces) -> int:
             continue
         content, found = traces.redact(path.read_bytes())
         places += found
-        beside = path.with_name(f".{path.name}{BESIDE}")
+        beside = path.with_name(f"{BESIDE}{path.name}")
         try:
             with beside.open("wb") as file:
                 file.write(content)
