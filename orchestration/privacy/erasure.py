@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from orchestration.config import PROJECT_ROOT
 from orchestration.ledger.audit import head
 from orchestration.ledger.redaction import compact, delete_personal_rows, succeed_models
 from orchestration.ledger.requests import COMPLETE, Kind, PrivacyRequest, open_request, read_requests, record_step
@@ -226,13 +227,21 @@ def register(ledger: Ledger, request: OpenRequest, kind: Kind, people: int, hash
         raise
 
 
+def searched(project: "Project", traces: Traces) -> Traces:
+    """What is looked for: nothing that also stands in the code, where it would be found for ever."""
+    settings = project.settings
+    return traces.without_words_of(
+        [settings.dbt_project, settings.contracts, PROJECT_ROOT / "orchestration", PROJECT_ROOT / "expectations"]
+    )
+
+
 def carry_out(project: "Project", request: OpenRequest, republish: Republish, on_step: OnStep) -> Done:
     """Do the steps of a request that are not done, prove them, and certify. Raises as `erase` does."""
     ledger = Ledger.of(project.settings)
     state = next(item for item in read_requests(ledger) if item.request_id == request.request_id)
     if not (request.folder / "closure.json").exists():
         return _finish(project, request, state, ledger)
-    work = _Work(project, request, ledger, request.closure, request.traces, state.kind)
+    work = _Work(project, request, ledger, request.closure, searched(project, request.traces), state.kind)
     try:
         with project.exclusive():
             for step in STEPS[: STEPS.index("publish")]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.duckdb_files import opened
 from orchestration.privacy.relations import Relation, relations
-from orchestration.privacy.traces import Traces
+from orchestration.privacy.traces import Traces, values_only
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _queries(item: Relation) -> Iterator[str]:
         yield f"select count(*) from (select unnest({name}) as value from {item.sql}) semi join searched_values using (value)"
     for name in nested:
         yield (
-            f"select count(*) from (select unnest(regexp_extract_all({name}::varchar, '{_TEXT_IN_JSON}', 1)) as value "
+            f"select count(*) from (select unnest(regexp_extract_all({values_only(name)}, '{_TEXT_IN_JSON}', 1)) as value "
             f"from {item.sql}) semi join searched_values using (value)"
         )
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.privacy.links import is_distinctive
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ERASED = "[erased]"
+_CODE = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".css")
 _VALUES = "erased_values"
 # Here every text may be the person's; further on there are only ids and words of Kindred's own.
 _FULL_SCHEMAS = ("raw", "quarantine", "snapshots")
@@ -31,6 +33,8 @@ _SEARCHED_SCHEMAS = (*_FULL_SCHEMAS, "cleansing", "marts", "integration", "resol
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
 # The loader's and the gates' own words are nobody's.
 _OWN_WORDS = ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name", "source", "sources")
+# The keys of a document are Kindred's words.
+_JSON_KEY = r'"(?:[^"\\]|\\.)*"\s*:'
 _RUN = re.compile(rb"[A-Za-z0-9\x80-\xff]{3,}")
 
 
@@ -53,6 +57,16 @@ class Traces:
                     found.setdefault(max(runs, key=len), []).append(written)
         return found
 
+    def without_words_of(self, folders: Iterable[Path]) -> "Traces":
+        """The same without what stands in Kindred's own files: a person's word that is also a column's name."""
+        known: set[bytes] = set()
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                if path.suffix in _CODE:
+                    known |= self.found_in(path.read_bytes())
+        kept = frozenset(value for value in self.values if not (spellings(value) & known))
+        return Traces(kept, self.shared + len(self.values) - len(kept))
+
     def found_in(self, content: bytes) -> set[bytes]:
         """The spellings that stand in the bytes, as whole words."""
         hits = self.anchors.keys() & set(_RUN.findall(content))
@@ -65,6 +79,11 @@ class Traces:
             places += content.count(written)
             content = content.replace(written, ERASED.encode())
         return content, places
+
+
+def values_only(expression: str) -> str:
+    """SQL: the text of a document without the keys of its objects."""
+    return f"regexp_replace({expression}::varchar, '{_JSON_KEY}', '', 'g')"
 
 
 def spellings(value: str) -> set[bytes]:
@@ -119,6 +138,6 @@ def _texts(item: Relation, *, of_person: bool) -> Iterator[str]:
         yield f"select unnest([{listed}]) as value from {item.sql} as held where {where}"
     for name in documents:
         yield (
-            f"select unnest(regexp_extract_all({name}::varchar, '{_TEXT_IN_JSON}', 1)) as value "
+            f"select unnest(regexp_extract_all({values_only(name)}, '{_TEXT_IN_JSON}', 1)) as value "
             f"from {item.sql} as held where {where}"
         )
