@@ -33,7 +33,7 @@ class PurposePolicy:
     """Legal basis of GDPR article 6(1), the strictest that anybody names."""
     per_channel: bool
     objections: tuple[str, ...]
-    """Purposes of which a standing withdrawal is an objection to this one."""
+    """Purposes of which a standing withdrawal or restriction is an objection to this one."""
     description: str
 
     @property

@@ -112,6 +112,18 @@ answers as (
 
 ),
 
+restricted as (
+
+    -- Restricting profiling, like withdrawing it, keeps a customer out of statistics about persons too.
+    select distinct
+        restrictions.customer_id,
+        objections.purpose
+    from restrictions
+    inner join objections
+        on restrictions.purpose = objections.objection
+
+),
+
 customer_permissions as (
 
     select
@@ -121,11 +133,11 @@ customer_permissions as (
         answers.legal_basis,
         answers.decided_at
     from answers
-    left join restrictions
+    left join restricted
         on
-            answers.customer_id = restrictions.customer_id
-            and answers.purpose = restrictions.purpose
-    where restrictions.customer_id is null
+            answers.customer_id = restricted.customer_id
+            and answers.purpose = restricted.purpose
+    where restricted.customer_id is null
 
 )
 
