@@ -147,14 +147,14 @@ def estimate(
     kinds = choose_kinds([comparison.name for comparison in comparisons])
     sizes = [len(comparison.levels) for comparison in comparisons]
     offsets = tuple(int(x) for x in np.concatenate([[0], np.cumsum(sizes)[:-1]])) if sizes else ()
-    onehot = _one_hot(outcomes, offsets, int(sum(sizes)))
+    width = int(sum(sizes))
     total = float(pairs.sum())
     m_default = np.concatenate(
         [np.array([level.m for level in c.levels[::-1]]) / sum(lv.m for lv in c.levels) for c in comparisons]
     )
     blocks = [slice(o, o + s) for o, s in zip(offsets, sizes, strict=True)]
     u_default = np.concatenate([_u_default(comparison) for comparison in comparisons])
-    u_start = _normalised(pairs @ onehot + u_default * _STRANGER_PRIOR_PAIRS, blocks)
+    u_start = _normalised(_Shown.of(outcomes, offsets, width).total(pairs) + u_default * _STRANGER_PRIOR_PAIRS, blocks)
     strangers = next(i for i, k in enumerate(kinds) if not k.same and not k.own)
     prior = _priors(kinds, comparisons, blocks, m_default, u_start)
     levels = prior.copy()
@@ -169,11 +169,11 @@ def estimate(
     share[strangers] = max(1.0 - share.sum(), 0.1)
     share /= share.sum()
     previous = None
-    elsewhere = pairs[outside] @ onehot[outside]
+    elsewhere = _Shown.of(outcomes[outside], offsets, width).total(pairs[outside])
     pairs_elsewhere = float(pairs[outside].sum())
-    onehot, pairs = onehot[~outside], pairs[~outside]
+    shown, pairs = _Shown.of(outcomes[~outside], offsets, width), pairs[~outside]
     for _ in range(iterations):
-        joint = onehot @ np.log(levels).T + np.log(share)
+        joint = shown.summed(np.log(levels)) + np.log(share)
         top = joint.max(axis=1, keepdims=True)
         likelihood = np.exp(joint - top)
         weighted = likelihood * (pairs / likelihood.sum(axis=1))[:, None]
@@ -184,7 +184,7 @@ def estimate(
             if kind.at_most < 1.0:
                 share[i] = min(share[i], kind.at_most * share[same[0]])
         share /= share.sum()
-        counts = weighted.T @ onehot
+        counts = shown.counted(weighted)
         counts[strangers] += elsewhere
         levels = _maximise(kinds, comparisons, blocks, counts, prior, strangers, u_default)
         alive = share * total > _ALIVE_PAIRS
@@ -254,13 +254,44 @@ def _maximise(
     return np.maximum(levels, _TINY)
 
 
-def _one_hot(outcomes: NDArray[np.int64], offsets: Sequence[int], width: int) -> NDArray[np.float64]:
-    onehot = np.zeros((len(outcomes), width))
-    for position, offset in enumerate(offsets):
-        column = outcomes[:, position]
-        rows = np.nonzero(column >= 0)[0]
-        onehot[rows, offset + column[rows]] = 1.0
-    return onehot
+@dataclass(frozen=True)
+class _Shown:
+    """Which levels each pattern shows: one column of `levels`, or none, per comparison.
+
+    Sums over levels by looking them up. As products with a matrix of zeros and ones they cost ten
+    times as much on two cores, where a linear algebra library waits for its own threads, and
+    their last digits depend on how many threads it has.
+    """
+
+    columns: NDArray[np.int64]
+    """Comparisons by patterns; `width` where nothing is shown."""
+    width: int
+
+    @classmethod
+    def of(cls, outcomes: NDArray[np.int64], offsets: Sequence[int], width: int) -> _Shown:
+        """From outcome numbers (-1 is missing) and where the levels of each comparison start."""
+        shown = np.where(outcomes >= 0, outcomes + np.array(offsets, dtype=np.int64), width)
+        return cls(np.ascontiguousarray(shown.T), width)
+
+    def summed(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Patterns by rows of `table` (rows by levels): the sum over the levels that a pattern shows."""
+        padded = np.vstack([table.T, np.zeros(len(table))])
+        result = np.zeros((self.columns.shape[1], len(table)))
+        for column in self.columns:
+            result += np.take(padded, column, axis=0)
+        return result
+
+    def counted(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns of `weights` (patterns by anything) by levels: the weight of the patterns that show a level."""
+        result = np.zeros((weights.shape[1], self.width + 1))
+        for row, of_all in zip(result, np.ascontiguousarray(weights.T), strict=True):
+            for column in self.columns:
+                row += np.bincount(column, of_all, self.width + 1)
+        return result[:, : self.width]
+
+    def total(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for one weight per pattern."""
+        return self.counted(weights[:, None])[0]
 
 
 def _normalised(values: NDArray[np.float64], blocks: Sequence[slice]) -> NDArray[np.float64]:
