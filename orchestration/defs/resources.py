@@ -1,5 +1,6 @@
 """What the asset bodies share: the project of this data folder, load-date partitions, and dbt as Dagster events."""
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -43,9 +44,16 @@ def _project(settings: Settings) -> Project:
     return Project(settings)
 
 
+@cache
+def _settings(environment: tuple[tuple[str, str], ...]) -> Settings:
+    """Settings are read again only when the environment changed: each step of a run asks for them."""
+    return load_settings()
+
+
 def project() -> Project:
     """The project that the environment describes, one object per setting."""
-    return _project(load_settings())
+    ours = tuple(sorted(item for item in os.environ.items() if item[0].upper().startswith("KINDRED_")))
+    return _project(_settings(ours))
 
 
 @dg.resource(description="Held for the whole run: the warehouse has one writer.")

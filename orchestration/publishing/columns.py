@@ -20,8 +20,9 @@ can be computed, undoes every token beside it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -198,20 +199,28 @@ def table_texts(manifest_path: Path) -> dict[str, TableText]:
     }
 
 
-def published_nodes(manifest_path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def published_nodes(manifest_path: Path) -> Sequence[tuple[str, dict[str, Any]]]:
     """Every relation of marts and analysis in dbt's manifest, by `schema.table`. Raises PublishingError."""
     try:
-        nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"]
+        return _published_nodes(manifest_path, manifest_path.stat().st_mtime_ns)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PublishingError(
             f"dbt's manifest cannot be read from {manifest_path} ({error}). Run `dbt parse`, or `kindred run`."
         ) from error
-    for _, node in sorted(nodes.items()):
-        config = node.get("config", {})
-        if node.get("resource_type") not in _RELATIONS or config.get("materialized") == "ephemeral":
-            continue
-        if config.get("enabled", True) and node.get("schema") in PUBLISHED_SCHEMAS:
-            yield f"{node['schema']}.{node.get('alias') or node['name']}", node
+
+
+@lru_cache(maxsize=1)
+def _published_nodes(manifest_path: Path, written: int) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Read once per written manifest: its megabytes are asked for five times in a run."""
+    nodes = json.loads(manifest_path.read_text(encoding="utf-8"))["nodes"]
+    return tuple(
+        (f"{node['schema']}.{node.get('alias') or node['name']}", node)
+        for _, node in sorted(nodes.items())
+        if node.get("resource_type") in _RELATIONS
+        and node.get("config", {}).get("materialized") != "ephemeral"
+        and node.get("config", {}).get("enabled", True)
+        and node.get("schema") in PUBLISHED_SCHEMAS
+    )
 
 
 def meta_of(entry: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ _LOOKS = {
 _SHOWING = ("clear", "prefix", "common")
 _TELLING = frozenset({"email", "phone", "national_id", "customer_id", "household_id", "record_id"})
 _TEXT = "VARCHAR"
+_KNOWN = "a value that stands as a token, or not at all, elsewhere"
+_PERSONAL = "kindred_personal_values"
 
 
 def require_no_leak(connection: duckdb.DuckDBPyConnection, database: str, tables: "Sequence[PublishedTable]") -> None:
@@ -39,39 +41,46 @@ def require_no_leak(connection: duckdb.DuckDBPyConnection, database: str, tables
     Raises:
         LeakError: the message names table, column, what was found and how often, never the value.
     """
+    texts = _text_columns(connection, database)
     shown = [
-        (table, column.name)
+        (table.name, column.name)
         for table in tables
         for column in table.columns
-        if column.sql is not None and (column.word or "").split(":")[0] in _SHOWING
+        if column.sql is not None
+        and (column.word or "").split(":")[0] in _SHOWING
+        and (*table.name.split("."), column.name) in texts
     ]
-    texts = _text_columns(connection, database)
-    personal = _personal_values(tables)
-    for table, column in shown:
-        schema, name = table.name.split(".")
-        if (schema, name, column) not in texts:
-            continue
-        values = f'select distinct {quote(column)} as value from {database}."{schema}"."{name}" where {quote(column)} is not null'
-        for what, pattern in _LOOKS.items():
-            _refuse(connection, f"from ({values}) where regexp_matches(value, '{pattern}')", table.name, column, what)
-        if personal:
-            _refuse(
-                connection,
-                f"from ({values}) where value in ({personal})",
-                table.name,
-                column,
-                "a value that stands as a token, or not at all, elsewhere",
-            )
+    if not shown:
+        return
+    # Made once: they are looked up for every column.
+    connection.execute(f"create or replace temp table {_PERSONAL} as {_personal_values(tables)}")
+    try:
+        for table, column in shown:
+            _look_through(connection, database, table, column)
+    finally:
+        connection.execute(f"drop table {_PERSONAL}")
 
 
-def _refuse(connection: duckdb.DuckDBPyConnection, found: str, table: str, column: str, what: str) -> None:
-    (count,) = connection.execute(f"select count(*) {found}").fetchall()[0]
-    if count:
-        raise LeakError(
-            f"Column {column} of {table} shows {what} ({count} distinct values), so the file was not published; the one "
-            "published before is still in place. Give the column token or drop as its privacy word in the model's yml, "
-            "or clean it in the model."
+def _look_through(connection: duckdb.DuckDBPyConnection, database: str, table: str, column: str) -> None:
+    schema, name = table.split(".")
+    looks = ", ".join(f"count(*) filter (where regexp_matches(value, '{pattern}'))" for pattern in _LOOKS.values())
+    found = connection.execute(
+        f"""
+        with shown_values as (
+            select distinct {quote(column)} as value
+            from {database}.{quote(schema)}.{quote(name)} where {quote(column)} is not null
         )
+        select {looks}, count(*) filter (where value in (select value from {_PERSONAL}))
+        from shown_values
+        """
+    ).fetchall()[0]
+    for what, count in zip((*_LOOKS, _KNOWN), found, strict=True):
+        if count:
+            raise LeakError(
+                f"Column {column} of {table} shows {what} ({count} distinct values), so the file was not published; the "
+                "one published before is still in place. Give the column token or drop as its privacy word in the "
+                "model's yml, or clean it in the model."
+            )
 
 
 def _text_columns(connection: duckdb.DuckDBPyConnection, database: str) -> set[tuple[str, str, str]]:
@@ -86,10 +95,10 @@ def _text_columns(connection: duckdb.DuckDBPyConnection, database: str) -> set[t
 def _personal_values(tables: "Sequence[PublishedTable]") -> str:
     """SQL of the values of the warehouse that single people out and that the file shows as tokens or not at all."""
     selects = [
-        f"select distinct cast({quote(column.name)} as varchar) from {'.'.join(quote(p) for p in table.name.split('.'))} "
+        f"select cast({quote(column.name)} as varchar) as value from {'.'.join(quote(p) for p in table.name.split('.'))} "
         f"where {quote(column.name)} is not null"
         for table in tables
         for column in table.columns
         if column.name in _TELLING and (column.word or "").split(":")[0] in ("token", "drop")
     ]
-    return " union ".join(selects)
+    return " union ".join(selects) or "select null::varchar as value where false"
