@@ -28,6 +28,7 @@ from orchestration.sources.dbt_sources import dbt_vars, write_sources
 from orchestration.warehouse import let_go
 
 Event = dict[str, Any]
+_RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
 
 
@@ -103,7 +104,7 @@ class Transform:
         return result.result
 
     def run(self, command: str, arguments: Sequence[str]) -> Iterator[Event]:
-        """Run one dbt command and yield its structured log events (`info` and `data`) as they come.
+        """Run one dbt command and yield, as they come, its events (`info` and `data`) of results, warnings and errors.
 
         Raises:
             TransformError: after the last event, when dbt failed; failing tests count as failed.
@@ -118,9 +119,14 @@ class Transform:
         manifest = self._parsed
         let_go(self.settings.warehouse)
 
+        def hear(event: Any) -> None:
+            # dbt tells of thirty events for each result; turning each into a dictionary costs more than the SQL.
+            if event.info.name in _RESULTS or event.info.level in ("warn", "error"):
+                events.put(msg_to_dict(event))
+
         def invoke() -> Any:
             try:
-                runner = dbtRunner(manifest=manifest, callbacks=[lambda event: events.put(msg_to_dict(event))])
+                runner = dbtRunner(manifest=manifest, callbacks=[hear])
                 return runner.invoke([*command.split(), *self._flags(), *arguments])
             finally:
                 events.put(None)
