@@ -234,3 +234,26 @@ def test_a_model_of_an_older_format_is_to_be_trained_again(con: duckdb.DuckDBPyC
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
     with pytest.raises(ModelError, match="train it again"):
         LinkageModel.load(tmp_path)
+
+
+def test_pairs_go_when_their_block_outgrows_its_cap_and_come_back(con: duckdb.DuckDBPyConnection) -> None:
+    """With a cap of two, a third person with the same phone takes the pair of the other two away."""
+    load_population(con, population(40, seed=11), seed=11)
+    model = replace(train(con, "records", budget=BLOCKING), keys=(("phone",), ("email",)), caps=(2, 2))
+    shared = [("one", "Anna", "Quibble"), ("two", "Bert", "Quibble"), ("three", "Cora", "Quibble")]
+    con.executemany(
+        "insert into records by name select ? as record_id, 's' as source, ? as given_name, ? as family_name, "
+        "'+14155550123' as phone",
+        shared,
+    )
+    con.execute("create table pool as select * from records")
+    pool = {str(row[0]) for row in con.execute("select record_id from pool").fetchall()}
+    found = []
+    for here in (pool - {"three"}, pool, pool - {"three"}):
+        use_records(con, here)
+        update = update_edges(con, model, "records", "edges", budget=BLOCKING, probability_floor=1e-9)
+        assert update.full == (not found)
+        score(con, model, "records", "full_edges", budget=BLOCKING, probability_floor=1e-9)
+        assert rows_of(con, "edges") == rows_of(con, "full_edges")
+        found.append(con.execute("select record_id_l from edges where record_id_r = 'two'").fetchall())
+    assert found == [[("one",)], [], [("one",)]]
