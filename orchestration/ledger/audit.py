@@ -53,7 +53,8 @@ class AuditEntry:
             "details": self.details,
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256((text + self.previous_hash).encode("ascii")).hexdigest()
+        # A hash of the chain is ASCII; a forged one may be anything, and has to be found rather than to fail.
+        return hashlib.sha256((text + self.previous_hash).encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)

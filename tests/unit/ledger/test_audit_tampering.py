@@ -88,6 +88,13 @@ def test_any_field_of_any_entry_of_the_file_changed_is_found(
     assert _problems(tampered)
 
 
+@pytest.mark.parametrize("forged", ["é" * 64, "\ud800", "", "0" * 63])
+def test_a_hash_that_is_none_is_found(lines: list[str], forged: str) -> None:
+    entry = json.loads(lines[1])
+    for name in ("previous_hash", "hash"):
+        assert _problems([lines[0], json.dumps({**entry, name: forged}), *lines[2:]])
+
+
 @STEADY
 @given(place=st.integers(0, ENTRIES - 1), name=st.sampled_from(("at", "actor", "action", "subject")), data=st.data())
 def test_a_single_character_changed_is_found(lines: list[str], place: int, name: str, data: st.DataObject) -> None:
