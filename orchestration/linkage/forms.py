@@ -18,9 +18,17 @@ DATA = Path(__file__).parent / "data"
 MAX_LENGTH = 60
 
 # Words after a name that tell fathers from sons; the others say nothing.
-_GENERATIONS = {"sr": "1", "senior": "1", "jr": "2", "junior": "2", "ii": "2", "iii": "3", "iv": "4"}
+_GENERATIONS = {
+    "sr": "1", "senior": "1", "jr": "2", "junior": "2", "ii": "2", "2nd": "2", "iii": "3", "3rd": "3", "iv": "4", "4th": "4",
+}  # fmt: skip
 _SUFFIXES = frozenset((*_GENERATIONS, "phd", "md", "esq", "dds"))
 _TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "sir", "rev", "mx"))
+
+
+# A word of a name has a letter; digits in it are a typing error (`w9od`), those at its end may be all that tells
+# generated names apart (`Given17`). A number that stands alone is no word of a name.
+_NAME_WORD = re.compile(r"[0-9]*[a-z][a-z0-9]*")
+_NUMBERED = re.compile(r"(.*[a-z])([0-9]*)")
 
 
 @cache
@@ -38,7 +46,7 @@ def _street_words() -> dict[str, str]:
 
 def given_forms(value: str) -> tuple[str | None, ...]:
     """Compact form, initial, nickname root, sound code and generation of a folded given name."""
-    words = [word for word in re.findall(r"[a-z]+", value.replace("'", "")) if word not in _TITLES]
+    words = [word for word in _NAME_WORD.findall(value.replace("'", "")) if word not in _TITLES]
     generation = None
     if len(words) > 1 and words[-1] in ("i", *_GENERATIONS):
         generation = _GENERATIONS.get(words.pop(), "1")
@@ -47,12 +55,12 @@ def given_forms(value: str) -> tuple[str | None, ...]:
     compact = "".join(words)[:MAX_LENGTH]
     first = words[0] if len(words[0]) > 1 or len(words) == 1 else words[1]
     root = nickname_roots().get(first, first)[:MAX_LENGTH]
-    return compact, compact[0], root, sound_code(first), generation
+    return compact, compact.lstrip("0123456789")[0], root, sound_code(first), generation
 
 
 def family_forms(value: str) -> tuple[str | None, ...]:
     """Compact form, sound code, first and last part, and generation of a folded family name."""
-    written = re.findall(r"[a-z]+", value.replace("'", ""))
+    written = _NAME_WORD.findall(value.replace("'", ""))
     words = [word for word in written if word not in _SUFFIXES] or written
     if not words:
         return None, None, None, None, None
@@ -71,12 +79,17 @@ _SOUNDS = (
 
 
 def sound_code(compact: str) -> str:
-    """A short consonant code that spellings of one name share (in the manner of NYSIIS)."""
-    text = compact
+    """A short consonant code that spellings of one name share (in the manner of NYSIIS).
+
+    Digits inside are taken for typing errors; a number at the end is kept.
+    """
+    numbered = _NUMBERED.fullmatch(compact)
+    text, number = numbered.groups() if numbered else (compact, "")
+    text = re.sub("[0-9]", "", text)
     for written, heard in _SOUNDS:
         text = text.replace(written, heard)
     code = text[:1] + re.sub(r"[aeiouyhw]", "", text[1:])
-    return re.sub(r"(.)\1+", r"\1", code)[:6]
+    return re.sub(r"(.)\1+", r"\1", code)[:6] + number
 
 
 _UNIT = re.compile(

@@ -209,13 +209,20 @@ def test_identical_records_can_be_kept_apart(con: duckdb.DuckDBPyConnection) -> 
     ]
 
 
-def test_small_regular_records_stay_apart_and_their_copies_together(con: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize(
+    "further", [{"email": "user{n}@example.com"}, {}, {"phone": "+1415555{n:04d}", "street": "{n} Main Street"}],
+    ids=["e-mail", "names only", "phone and street"],
+)  # fmt: skip
+def test_small_regular_records_stay_apart_and_their_copies_together(
+    con: duckdb.DuckDBPyConnection, further: dict[str, str]
+) -> None:
+    """Names of such records differ by their numbers, and by nothing else."""
     rows: list[dict[str, str | None]] = [
         {
             "record_id": f"{source}:{n:04d}",
             "given_name": f"Given{n}",
             "family_name": f"Family{n}",
-            "email": f"user{n}@example.com",
+            **{name: text.format(n=n) for name, text in further.items()},
         }
         for source in ("crm", "web")
         for n in range(120)
@@ -224,7 +231,8 @@ def test_small_regular_records_stay_apart_and_their_copies_together(con: duckdb.
     model = train(con, "records")
     update_edges(con, model, "records", "edges")
     update_clusters(con, model, "records", "edges", "clusters")
-    assert con.execute("select count(distinct cluster_id) from clusters").fetchall() == [(120,)]
+    sizes = "select cluster_id, count(distinct record_id[5:]) as people, count(*) as records from clusters group by all"
+    assert con.execute(f"select people, records, count(*) from ({sizes}) group by all").fetchall() == [(1, 2, 120)]
 
 
 def test_a_model_of_an_older_format_is_to_be_trained_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
