@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from orchestration.ledger.store import Ledger
 
-# What tells of decisions rather than being one: the audit log, and the linkage model in use, which runs note themselves.
-_NO_DECISIONS = frozenset({"audit_log", "audit_head", "model_promotions", "model_uses"})
+# What tells of decisions rather than being one: the audit log, and what runs note themselves: the linkage model in use,
+# since when it and each judgement count, and the rows of erased people that they held back (the file without these rows
+# has another fingerprint, so that a day with them is loaded again all the same). Of a person's request, runs follow the
+# tombstones and restrictions that come of it; the request itself and its steps change nothing.
+_NO_DECISIONS = frozenset(
+    {
+        "audit_log", "audit_head", "model_promotions", "model_uses", "match_judgement_uses", "suppressions",
+        "privacy_requests", "privacy_steps",
+    }
+)  # fmt: skip
 
 
 def decisions_digest(ledger: "Ledger") -> str:
-    """SHA-256 of every decision in the ledger, without the audit log and the linkage model. Raises LedgerError."""
+    """SHA-256 of every decision in the ledger, without the audit log and what runs note. Raises LedgerError."""
     import sqlalchemy as sa
 
     from orchestration.ledger.tables import metadata

@@ -7,8 +7,11 @@ import pytest
 
 from orchestration.ledger.audit import entries, verify
 from orchestration.ledger.digest import decisions_digest
+from orchestration.ledger.judgements import Decision, decide, read_judgements
+from orchestration.ledger.judgements import note_uses as note_judgements
 from orchestration.ledger.promotions import append_promotion, note_use, promotion_for, read_promotions
 from orchestration.ledger.store import Ledger
+from orchestration.ledger.tombstones import Suppression, append_suppression
 
 DAYS = [date(2026, 1, day) for day in range(1, 31)]
 
@@ -72,10 +75,18 @@ def test_what_runs_note_themselves_is_no_changed_decision(ledger: Ledger) -> Non
     nothing = decisions_digest(ledger)
     promote(ledger, "one", DAYS[0])
     note_use(ledger, 1, DAYS[0])
+    append_suppression(ledger, Suppression("t", DAYS[0], "f", "0" * 64, 1))
     assert decisions_digest(ledger) == nothing
+
+    decide(ledger, Decision("a", "b", "must_link"), actor="anna")
+    decided = decisions_digest(ledger)
+    assert decided != nothing
+    note_judgements(ledger, read_judgements(ledger), DAYS[0])
+    assert read_judgements(ledger)[0].first_used_on == DAYS[0]
+    assert decisions_digest(ledger) == decided
 
     from orchestration.ledger.decisions import RowDecision, append_decisions
 
     decision = RowDecision("t", DAYS[0], "f", 2, "discard", None, "why", (), (), "0" * 64)
     append_decisions(ledger, [decision], actor="anna", action="quarantine.discard", subject="raw.t", details={})
-    assert decisions_digest(ledger) != nothing
+    assert decisions_digest(ledger) != decided
