@@ -154,7 +154,7 @@ BREAKS = [
     Break(
         QUEUE,
         "full_queue",
-        f"insert into {QUEUE} select 'l' || i, 'r' || i, 0, 0, '', 0, i from range(11, 501) as t(i)",
+        f"insert into {QUEUE} select 'l' || i, 'r' || i, 0, 0, '', 1, i from range(11, 511) as t(i)",
     ),
     Break(MEMBERS, "customers_per_record", f"update {MEMBERS} set customer_id = 'cus_00000000000000000100'"),
     _set(GOLDEN, _of(REGEX, "customer_id"), "customer_id = 'x'", CUSTOMER, "x"),
