@@ -108,15 +108,27 @@ def accept_ids(con: "duckdb.DuckDBPyConnection", run_date: date, model_version: 
         raise
 
 
-def forget_customers(con: "duckdb.DuckDBPyConnection", customer_ids: Sequence[str], run_date: date) -> None:
+def forget_customers(
+    con: "duckdb.DuckDBPyConnection",
+    customer_ids: Sequence[str],
+    run_date: date,
+    *,
+    records: Sequence[str] = (),
+    within: bool = False,
+) -> None:
     """Erase customers from all that is remembered about ids.
 
     Their records disappear from every table here, evidence that names one of them is emptied, and each id ends with an
     event `retired` of cause `erasure` and a redirect to nobody. The id itself stays, as one that is never given again.
     Doing it twice changes nothing.
+
+    Args:
+        records: further records of theirs, such as those that were taken out of the memberships before.
+        within: a transaction is open already, and the caller ends it.
     """
     ensure_tables(con)
-    con.execute("begin")
+    if not within:
+        con.execute("begin")
     try:
         con.execute("create or replace temp table kindred_forgotten as select unnest(?)::varchar as customer_id",
                     [sorted(set(customer_ids))])  # fmt: skip
@@ -129,13 +141,18 @@ def forget_customers(con: "duckdb.DuckDBPyConnection", customer_ids: Sequence[st
             union
             select record_id from {CUSTOMER_IDS}
             where record_id is not null and customer_id in (select customer_id from kindred_forgotten)
-            """
+            union
+            select unnest(?)::varchar as record_id
+            """,
+            [sorted(set(records))],
         )
         _forget(con, run_date)
         con.execute("drop table kindred_forgotten; drop table kindred_forgotten_records")
-        con.execute("commit")
+        if not within:
+            con.execute("commit")
     except BaseException:
-        con.execute("rollback")
+        if not within:
+            con.execute("rollback")
         raise
 
 

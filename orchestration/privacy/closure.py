@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 MEMBERSHIPS = "resolution.memberships"
 STANDARD = "cleansing.standardised_records"
+CUSTOMER_IDS = "resolution.customer_ids"
 _IDENTIFIERS = "erased_identifiers"
 
 
@@ -259,16 +260,19 @@ def _add_records(con: "duckdb.DuckDBPyConnection") -> None:
 
 
 def _add_earlier_ids(con: "duckdb.DuckDBPyConnection") -> None:
-    if relation(con, "marts.customer_id_redirects") is not None:
-        con.execute(
-            f"""
-            insert into {CUSTOMERS}
-            select redirects.customer_id, people.person
-            from marts.customer_id_redirects as redirects
-            inner join {CUSTOMERS} as people on redirects.current_customer_id = people.customer_id
-            where redirects.customer_id not in (select customer_id from {CUSTOMERS})
-            """
-        )
+    # The redirects are of the last run that built the marts, the ids of the last that resolved.
+    for table in (CUSTOMER_IDS, "resolution.accepted_customer_ids", "marts.customer_id_redirects"):
+        if relation(con, table) is not None:
+            con.execute(
+                f"""
+                insert into {CUSTOMERS}
+                select earlier.customer_id, min(people.person)
+                from {table} as earlier
+                inner join {CUSTOMERS} as people on earlier.current_customer_id = people.customer_id
+                where earlier.customer_id not in (select customer_id from {CUSTOMERS})
+                group by earlier.customer_id
+                """
+            )
 
 
 def _add_identifiers(con: "duckdb.DuckDBPyConnection", bare: Sequence[tuple[int, Selector]]) -> None:

@@ -37,6 +37,7 @@ from orchestration.privacy.landing_erasure import Journal, erase_landing
 from orchestration.privacy.landing_rows import disk_error
 from orchestration.privacy.open_request import OpenRequest, privacy_folder
 from orchestration.privacy.pseudonyms import token, token_key
+from orchestration.privacy.reading_positions import move_positions_back
 from orchestration.privacy.relations import RECORDS
 from orchestration.privacy.sample_truth import erase_sample_truth
 from orchestration.privacy.scan import scan
@@ -399,6 +400,7 @@ class _Work:
         counts = {
             "dbt logs and results": clear_dbt(settings.dbt),
             "sample truth": erase_sample_truth(settings, self.closure, self.traces),
+            "positions of reading": self._positions(),
         }
         databases = sorted(settings.dagster_home.rglob("*.db")) if settings.dagster_home.exists() else []
         counts["dagster storage"] = sum(blank_sqlite(path, self.traces) for path in databases)
@@ -411,6 +413,11 @@ class _Work:
             counts[name] = blank_files(texts, self.traces)
         return counts
 
+    def _positions(self) -> int:
+        rewritten = {item.table for item in Journal(self.request.journal).files}
+        with self.project.warehouse() as con:
+            return move_positions_back(con, self.project.tables, self.project.settings.landing, self.traces, rewritten)
+
     def _rewrite(self) -> dict[str, Any]:
         path = self.project.settings.warehouse
         before = path.stat().st_size
@@ -422,10 +429,11 @@ class _Work:
         """Prove that nothing is left and nobody else was touched; only then write the certificate."""
         settings = self.project.settings
         with self.project.warehouse() as con:
+            load_closure(con, self.closure)
             proofs = warehouse_erasure.prove_others(con, self.request.request_id)
         let_go(settings.warehouse)
         kept = [privacy_folder(settings), secret_path(settings).parent, settings.warehouse.with_suffix(".run.lock")]
-        result = scan(settings.data, self.traces, leave_out=kept)
+        result = scan(settings.data, self.traces, leave_out=kept, ended_ids=self.closure.customers)
         if result.findings:
             shown = "; ".join(str(item) for item in result.findings[:10])
             raise ResidueError(

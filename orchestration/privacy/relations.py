@@ -21,6 +21,17 @@ _CUSTOMER = ("customer_id", "other_customer_id", "current_customer_id", "previou
 # A column that only says where a row stands: it moves when a row before it is removed from its file.
 PLACE_COLUMNS = frozenset({"_row", "row_number", "model_version"})
 
+# What remembers that an id was given: an erased customer's id stays here as ended, without any record, so that it is never
+# given to anybody else and whoever meets it in an old list learns that nobody is behind it.
+ENDED_IDS = frozenset(
+    {
+        "resolution.customer_ids",
+        "resolution.accepted_customer_ids",
+        "resolution.id_events",
+        "marts.customer_id_redirects",
+    }
+)
+
 RECORDS, CUSTOMERS, VISITORS, PLACES, EVENTS = (
     "erased_records", "erased_customers", "erased_visitors", "erased_places", "erased_events",
 )  # fmt: skip

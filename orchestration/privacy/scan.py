@@ -8,13 +8,13 @@ import codecs
 import gzip
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.duckdb_files import opened
-from orchestration.privacy.relations import Relation, relations
+from orchestration.privacy.relations import ENDED_IDS, Relation, relations
 from orchestration.privacy.traces import Traces, values_only
 from orchestration.sources.names import quote
 
@@ -49,11 +49,12 @@ class ScanResult:
     bytes: int
 
 
-def scan(data: Path, traces: Traces, *, leave_out: Iterable[Path] = ()) -> ScanResult:
+def scan(data: Path, traces: Traces, *, leave_out: Iterable[Path] = (), ended_ids: Collection[str] = ()) -> ScanResult:
     """Search everything below the data folder.
 
     Args:
         leave_out: folders and files that are not searched: the request's own working folder, the ledger's audit chain.
+        ended_ids: customer ids, which may stand in the tables that remember ids and nowhere else.
     """
     omitted = [path.resolve() for path in leave_out]
     findings: list[Finding] = []
@@ -64,9 +65,11 @@ def scan(data: Path, traces: Traces, *, leave_out: Iterable[Path] = ()) -> ScanR
         files += 1
         size += path.stat().st_size
         label = path.relative_to(data).as_posix()
+        if named := traces.found_in(label.encode()):
+            findings.append(Finding(f"the name of a file in {path.parent.relative_to(data).as_posix()}/", len(named)))
         if path.suffix in _TABULAR:
             with opened(path, read_only=True) as con:
-                found, count = scan_database(con, traces, label)
+                found, count = scan_database(con, traces, label, ended_ids)
             tables += count
             findings += found
         else:
@@ -76,18 +79,27 @@ def scan(data: Path, traces: Traces, *, leave_out: Iterable[Path] = ()) -> ScanR
     return ScanResult(tuple(findings), len(traces.values), tables, files, size)
 
 
-def scan_database(con: "duckdb.DuckDBPyConnection", traces: Traces, label: str) -> tuple[list[Finding], int]:
+def scan_database(
+    con: "duckdb.DuckDBPyConnection", traces: Traces, label: str, ended_ids: Collection[str] = ()
+) -> tuple[list[Finding], int]:
     """Search every text column of every table of an open database, documents inside too."""
     import pyarrow as pa
 
-    con.register("searched_values", pa.table({"value": pa.array(sorted(traces.values), pa.string())}))
     findings = []
-    found = relations(con)
+    # Those that remember ids come last, so that the values are registered twice rather than for each table.
+    found = sorted(relations(con), key=lambda item: item.label in ENDED_IDS)
+    registered = None
     for item in found:
+        without = item.label in ENDED_IDS
+        if registered is not without:
+            values = sorted(traces.values - set(ended_ids) if without else traces.values)
+            con.register("searched_values", pa.table({"value": pa.array(values, pa.string())}))
+            registered = without
         count = sum(con.execute(query).fetchall()[0][0] for query in _queries(item))
         if count:
             findings.append(Finding(f"{label} {item.label}", count))
-    con.unregister("searched_values")
+    if registered is not None:
+        con.unregister("searched_values")
     return findings, len(found)
 
 

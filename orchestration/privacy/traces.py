@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.privacy.links import is_distinctive
-from orchestration.privacy.relations import RECORDS, Relation, relations
+from orchestration.privacy.relations import ENDED_IDS, RECORDS, Relation, relations
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
@@ -97,7 +97,12 @@ def spellings(value: str) -> set[bytes]:
 def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) -> Traces:
     """The values of the closure in the temporary tables. Other temporary tables than `erased_values` stay."""
     con.execute(f"create or replace temp table {_VALUES} (value varchar)")
-    searched = [item for item in relations(con) if item.schema in _SEARCHED_SCHEMAS and item.condition("held")]
+    # What remembers that ids were given holds ids of its own; the people's own are told in `extra`.
+    searched = [
+        item
+        for item in relations(con)
+        if item.schema in _SEARCHED_SCHEMAS and item.label not in ENDED_IDS and item.condition("held")
+    ]
     for item in searched:
         for values in _texts(item, of_person=True):
             con.execute(f"insert into {_VALUES} select distinct value from ({values}) where length(value) >= 6")

@@ -10,9 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orchestration.identity import forget_customers
 from orchestration.privacy.errors import ErasureError
 from orchestration.privacy.landing_erasure import RewrittenFile
-from orchestration.privacy.relations import PERSON_SCHEMAS, PLACE_COLUMNS, Relation, relations
+from orchestration.privacy.relations import (
+    CUSTOMERS,
+    ENDED_IDS,
+    PERSON_SCHEMAS,
+    PLACE_COLUMNS,
+    RECORDS,
+    Relation,
+    relations,
+)
 from orchestration.privacy.traces import Traces
 from orchestration.sources.load import day_fingerprint
 from orchestration.sources.names import quote
@@ -46,7 +55,7 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
     """The dbt tables that are rebuilt rather than deleted from: `schema.table` to model name.
 
     Those are whatever says something of all together: tables without a column that names a person, and the analyses,
-    where a score is a rank among others.
+    where a score is a rank among others; and the redirects of ids, which follow from what is remembered of ids.
     """
     present = {item.label: item for item in relations(con)}
     found = {}
@@ -55,7 +64,7 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
             continue
         label = f"{node['schema']}.{node['alias']}"
         item = present.get(label)
-        if item is not None and (item.condition("held") is None or item.schema == "analysis"):
+        if item is not None and (item.condition("held") is None or item.schema == "analysis" or label in ENDED_IDS):
             found[label] = node["name"]
     return dict(sorted(found.items()))
 
@@ -90,13 +99,17 @@ def erase_warehouse(
     try:
         held = [(item, item.condition("held")) for item in relations(con) if item.condition("held")]
         others = {
-            item.label: fingerprint(con, item, condition) for item, condition in held if item.label not in rebuilt
+            item.label: fingerprint(con, item, _not_others(con, item, condition))
+            for item, condition in held
+            if item.label not in rebuilt
         }
         removed = {}
         for item, condition in held:
-            count = con.execute(f"delete from {item.sql} as held where {condition}").fetchall()[0][0]
+            what = "select count(*)" if item.label in ENDED_IDS else "delete"
+            count = con.execute(f"{what} from {item.sql} as held where {condition}").fetchall()[0][0]
             if count:
                 removed[item.label] = int(count)
+        _end_ids(con)
         # What linkage remembers from run to run counts all records together: the next run makes it anew.
         for label in sorted(rebuilt):
             if label.startswith(LINKAGE_STATE):
@@ -115,8 +128,31 @@ def erase_warehouse(
     return removed
 
 
+def _end_ids(con: "duckdb.DuckDBPyConnection") -> None:
+    """Let the customers' ids lead to nobody, from the newest load date on."""
+    customers = [row[0] for row in con.execute(f"select distinct customer_id from {CUSTOMERS}").fetchall()]
+    records = [row[0] for row in con.execute(f"select distinct record_id from {RECORDS}").fetchall()]
+    (day,) = con.execute("select max(load_date) from quality.loads").fetchall()[0]
+    if day is not None and (customers or records):
+        forget_customers(con, customers, day, records=records, within=True)
+
+
+def _not_others(con: "duckdb.DuckDBPyConnection", item: Relation, condition: str | None) -> str:
+    """SQL, true for the rows that the comparison leaves out: the people's, and what a run that was never published
+    noted of ids, which forgetting an id takes back."""
+    if item.label != "resolution.id_events":
+        return str(condition)
+    emptied = "(held.evidence ->> 'erased') is not null"
+    published = con.execute("select max(events) from resolution.accepted_run").fetchall()[0][0]
+    later = f" or held.position > {int(published)}" if published is not None else ""
+    return f"({condition} or coalesce({emptied}, false){later})"
+
+
 def prove_others(con: "duckdb.DuckDBPyConnection", request_id: str) -> list[TableProof]:
-    """Compare everybody else's rows with what they were. Raises ErasureError when any has changed."""
+    """Compare everybody else's rows with what they were; the closure is in the temporary tables.
+
+    Raises ErasureError when any has changed.
+    """
     rows = con.execute(f"select others from {MARKS} where request_id = ?", [request_id]).fetchall()
     if not rows:
         raise ErasureError(f"the warehouse has no mark of the request {request_id}; run `kindred erase --resume`.")
@@ -124,7 +160,12 @@ def prove_others(con: "duckdb.DuckDBPyConnection", request_id: str) -> list[Tabl
     proofs = []
     present = {item.label: item for item in relations(con)}
     for label, was in before.items():
-        now = fingerprint(con, present[label], "false") if label in present else [0, "none"]
+        now = [0, "none"]
+        if label in present:
+            item = present[label]
+            # Elsewhere nothing of theirs is left, and rows of others have moved up into the places of theirs.
+            theirs = _not_others(con, item, item.condition("held")) if label in ENDED_IDS else "false"
+            now = fingerprint(con, item, theirs)
         proofs.append(TableProof(label, int(was[0]), f"{was[0]}:{was[1]}", f"{now[0]}:{now[1]}"))
     changed = [proof.table for proof in proofs if not proof.unchanged]
     if changed:
