@@ -17,3 +17,8 @@ def listagg(measure: str, delimiter: str, order_by: str = "") -> str:
 def dateadd(part: str, count: int, moment: str) -> str:
     """A date moved by a number of parts."""
     return f"{moment} + to_{part}s({count})"
+
+
+def type_string() -> str:
+    """The type of text."""
+    return "varchar"
