@@ -47,7 +47,9 @@ def run(
         datetime | None,
         typer.Option("--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Backfill: the last day, included."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run days that have not changed, too, and link all records anew.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run days that have not changed, too, and link all records anew.")
+    ] = False,
     again: Annotated[
         bool,
         typer.Option("--extract-again", help="Take landed days anew from databases, APIs and buckets before running."),
@@ -165,7 +167,9 @@ def resolve(
         list[str] | None, typer.Option("--map", metavar="ATTRIBUTE=COLUMN", help="Where an attribute stands.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page on the model and what it found.")] = None,
-    model: Annotated[Path | None, typer.Option(exists=True, help="A trained model: its MODEL.json or its folder.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(exists=True, help="A trained model: its MODEL.json or its folder.")
+    ] = None,
 ) -> None:
     """Resolve the records of any files to people: no labels, no configuration beyond naming columns."""
     from orchestration.display import show_resolution

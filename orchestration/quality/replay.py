@@ -90,7 +90,14 @@ def open_desk(project: "Project", table: str) -> Iterator[Desk]:
     with project.exclusive(), project.warehouse() as con:
         ensure_quarantine_table(con, name)
         ensure_decided_tables(con)
-        yield Desk(con, Ledger.of(project.settings), *known[name], project.settings.landing, current_actor(), gatekeeper(project))
+        yield Desk(
+            con,
+            Ledger.of(project.settings),
+            *known[name],
+            project.settings.landing,
+            current_actor(),
+            gatekeeper(project),
+        )
 
 
 def replay(desk: Desk, selection: Selection, corrections: Sequence[Correction] = ()) -> Outcome:
