@@ -217,21 +217,36 @@ sized_labels as (
 
 ),
 
-first_loads as (
+loads as (
 
     select
         memberships.customer_id,
-        min(records.first_load_date) as first_load_date
+        memberships.record_id,
+        records.first_load_date,
+        row_number() over (
+            partition by memberships.customer_id order by records.first_load_date, memberships.record_id
+        ) as place
     from memberships
     inner join customer_records as records
         on memberships.record_id = records.record_id
-    group by memberships.customer_id
+
+),
+
+first_loads as (
+
+    select
+        customer_id,
+        first_load_date,
+        record_id as first_record_id
+    from loads
+    where place = 1
 
 ),
 
 founders as (
 
-    -- The household is named after the member who came first, as a customer is after the record that came first.
+    -- The household is named after the member who came first, as a customer is after the record that came first. Of
+    -- several who came on one day the records decide: customer ids follow the order in which days were run.
     select
         sized_labels.customer_id,
         sized_labels.is_crowded,
@@ -239,7 +254,7 @@ founders as (
         sized_labels.members > limits.household_max_members as is_too_large,
         first_value(sized_labels.customer_id) over (
             partition by sized_labels.address_key, sized_labels.label
-            order by first_loads.first_load_date, sized_labels.customer_id
+            order by first_loads.first_load_date, first_loads.first_record_id, sized_labels.customer_id
         ) as founding_customer_id
     from sized_labels
     cross join limits
