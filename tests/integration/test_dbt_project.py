@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from orchestration.config import PROJECT_ROOT, Settings
-from orchestration.identity import ensure_tables
+from orchestration.identity import accept_ids, assign_ids
 from orchestration.ledger.store import Ledger
 from orchestration.privacy.carrying import prepare_carrying
 from orchestration.privacy.ledger_tables import write_consent_events, write_restrictions
@@ -140,13 +141,15 @@ class House:
             standardise_records(con, "integration.int_customer_records", "cleansing.standardised_records")
             con.execute(
                 """
-                create or replace table resolution.memberships as
-                select record_id, 'cus_' || substr(md5(coalesce(email, record_id)), 1, 20) as customer_id,
-                    1.0::double as match_probability
+                create or replace table resolution.clusters as
+                select record_id, coalesce(email, record_id) as cluster_id, 1.0::double as match_probability
                 from integration.int_customer_records
                 """
             )
-            ensure_tables(con)
+            newest = con.execute("select max(load_date)::date from integration.int_customer_records").fetchall()[0][0]
+            day = newest or date(2026, 1, 5)
+            assign_ids(con, "resolution.clusters", "integration.int_customer_records", day)
+            accept_ids(con, day, None)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query finds."""
