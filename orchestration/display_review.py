@@ -141,7 +141,7 @@ def _side_by_side(left: str, right: str, values: Mapping[str, tuple[str | None, 
     marks = {"same": "[green]same[/]", "alike": "[yellow]alike[/]", "differs": "[red]differs[/]", "": ""}
     table = _table("", left, right, "")
     for name, (one, other) in values.items():
-        mark = marks[agreement(one, other)]
+        mark = marks[agreement(name, one, other)]
         table.add_row(name.replace("_", " "), escape(one or ""), escape(other or ""), mark)
     return table
 

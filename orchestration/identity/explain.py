@@ -104,10 +104,13 @@ def chance(probability: float) -> str:
     return f"{probability:.1%}"
 
 
-def agreement(one: str | None, other: str | None) -> str:
+_CODES = ("gender", "country")
+
+
+def agreement(attribute: str, one: str | None, other: str | None) -> str:
     """How two values look side by side: `same` (case, blanks and signs apart), `alike`, `differs`, or `` when one is missing.
 
-    For the eye only: what agreement is worth is the model's to say.
+    For the eye only: what agreement is worth is the model's to say. Codes are never alike: male is no slip for female.
     """
     from difflib import SequenceMatcher
 
@@ -116,6 +119,8 @@ def agreement(one: str | None, other: str | None) -> str:
     left, right = ("".join(sign for sign in text.casefold() if sign.isalnum()) for text in (one, other))
     if left == right:
         return "same"
+    if attribute in _CODES:
+        return "differs"
     return "alike" if SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE else "differs"
 
 

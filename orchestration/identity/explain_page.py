@@ -116,6 +116,6 @@ def _steps(explanation: PairExplanation) -> str:
 
 
 def _value(name: str, left: str | None, right: str | None) -> str:
-    mark = agreement(left, right)
+    mark = agreement(name, left, right)
     cells = "".join(f"<td>{html.escape(value or '')}</td>" for value in (left, right))
     return f"<tr><td>{name.replace('_', ' ')}</td>{cells}<td class='{mark}'>{mark}</td></tr>"
