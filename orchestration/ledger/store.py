@@ -108,7 +108,10 @@ class Ledger:
             url = sa.make_url(self.url)
         except sa.exc.ArgumentError as error:
             raise LedgerError(f"KINDRED_LEDGER_URL is no database URL (driver://host/name): {error}") from error
-        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        if url.get_backend_name() != "sqlite" or not url.database:
+            return None
+        # SQLite's own way to name a file, with options such as mode=ro behind it.
+        return Path(url.database.removeprefix("file:"))
 
     def _shown(self) -> str:
         import sqlalchemy as sa

@@ -389,7 +389,9 @@ class _Work:
             # People stay of whom only some rows went: a whole run derives them anew.
             return {"rebuilt": ["everything behind raw"]}
         with self.project.warehouse() as con:
+            load_closure(con, self.closure)
             rebuilt = warehouse_erasure.aggregates(self.project, con)
+            rebuilt |= warehouse_erasure.broken_households(self.project, con)
         if rebuilt:
             for _ in self.project.transform.run("run", ["--select", *rebuilt.values()]):
                 pass

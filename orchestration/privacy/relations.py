@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 PERSON_SCHEMAS = frozenset({"raw", "quarantine", "integration", "cleansing", "resolution", "marts", "analysis"})
 _RECORD = ("record_id", "record_id_l", "record_id_r", "founding_record_id")
 _CUSTOMER = ("customer_id", "other_customer_id", "current_customer_id", "previous_customer_id")
-# A column that only says where a row stands: it moves when a row before it is removed from its file.
-PLACE_COLUMNS = frozenset({"_row", "row_number", "model_version"})
+# A household carries its first member's address: its row is that person's, and is made anew of whoever is left.
+_FOUNDER = "founding_customer_id"
+# Columns that do not tell of the row's own person: where it stands, which moves when a row before it is removed from its
+# file; what scored it; and which household a customer is in, which is named after another member.
+PLACE_COLUMNS = frozenset({"_row", "row_number", "model_version", "household_id", _FOUNDER, "household_rule"})
 
 # What remembers that an id was given: an erased customer's id stays here as ended, without any record, so that it is never
 # given to anybody else and whoever meets it in an old list learns that nobody is behind it.
@@ -67,6 +70,11 @@ class Relation:
         """The columns that hold text or documents."""
         return [name for name, kind in self.columns.items() if kind.startswith(("VARCHAR", "JSON", "STRUCT", "MAP"))]
 
+    @property
+    def of_many(self) -> bool:
+        """Whether a row tells of several people, one of whom it is named after."""
+        return _FOUNDER in self.columns and "customer_id" not in self.columns
+
     def condition(self, alias: str) -> str | None:
         """SQL, true for a row of the closure in the temporary tables; None when the table carries no person."""
         parts = []
@@ -82,6 +90,8 @@ class Relation:
             )
         parts += [f"{alias}.{c} in (select record_id from {RECORDS})" for c in _RECORD if c in columns]
         parts += [f"{alias}.{c} in (select customer_id from {CUSTOMERS})" for c in _CUSTOMER if c in columns]
+        if self.of_many:
+            parts.append(f"{alias}.{_FOUNDER} in (select customer_id from {CUSTOMERS})")
         if "anonymous_id" in columns:
             nobody = f" and {alias}.record_id is null" if "record_id" in columns else ""
             parts.append(f"({alias}.anonymous_id in (select anonymous_id from {VISITORS}){nobody})")
@@ -99,7 +109,8 @@ class Relation:
                 f"(select min(p.person) from {PLACES} as p where p.table_name = '{self.name}' and p.file = {alias}.{file} "
                 f"and p.row_number = {alias}.{row} and p.load_date = {alias}.{day})"
             )
-        for names, table, key in ((_RECORD, RECORDS, "record_id"), (_CUSTOMER, CUSTOMERS, "customer_id")):
+        customers = (*_CUSTOMER, _FOUNDER) if self.of_many else _CUSTOMER
+        for names, table, key in ((_RECORD, RECORDS, "record_id"), (customers, CUSTOMERS, "customer_id")):
             tries += [
                 f"(select min(p.person) from {table} as p where p.{key} = {alias}.{c})" for c in names if c in columns
             ]

@@ -9,7 +9,6 @@ that others share cannot be searched for, and needs no search: it says nothing w
 
 import html
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.privacy.links import is_distinctive
 from orchestration.privacy.relations import ENDED_IDS, RECORDS, Relation, relations
+from orchestration.privacy.word_search import WORD, WordSearch
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
 _OWN_WORDS = ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name", "source", "sources")
 # The keys of a document are Kindred's words.
 _JSON_KEY = r'"(?:[^"\\]|\\.)*"\s*:'
-_RUN = re.compile(rb"[A-Za-z0-9\x80-\xff]{3,}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Traces:
         found: dict[bytes, list[bytes]] = {}
         for value in self.values:
             for written in spellings(value):
-                runs = _RUN.findall(written)
+                runs = WORD.findall(written)
                 if runs:
                     found.setdefault(max(runs, key=len), []).append(written)
         return found
@@ -69,8 +68,12 @@ class Traces:
 
     def found_in(self, content: bytes) -> set[bytes]:
         """The spellings that stand in the bytes, as whole words."""
-        hits = self.anchors.keys() & set(_RUN.findall(content))
+        hits = self._search.found_in(content)
         return {written for anchor in hits for written in self.anchors[anchor] if written in content}
+
+    @cached_property
+    def _search(self) -> WordSearch:
+        return WordSearch(self.anchors)
 
     def redact(self, content: bytes) -> tuple[bytes, int]:
         """The bytes with every value replaced, and how many places were."""

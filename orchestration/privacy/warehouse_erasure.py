@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MARKS = "quality.erasures"
 LINKAGE_STATE = "resolution.linkage_"
+HOUSEHOLDS = "cleansing.household_members"
 _REMOVED = "removed_rows"
 
 
@@ -64,9 +65,39 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
             continue
         label = f"{node['schema']}.{node['alias']}"
         item = present.get(label)
-        if item is not None and (item.condition("held") is None or item.schema == "analysis" or label in ENDED_IDS):
+        if item is not None and (
+            item.condition("held") is None or item.of_many or item.schema == "analysis" or label in ENDED_IDS
+        ):
             found[label] = node["name"]
     return dict(sorted(found.items()))
+
+
+def broken_households(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str, str]:
+    """The dbt tables that say which household a customer is in, when somebody's household has lost its first or its
+    second last member; as `aggregates` answers. The closure is in the temporary tables.
+    """
+    present = {item.label: item for item in relations(con)}
+    if HOUSEHOLDS not in present:
+        return {}
+    broken = con.execute(
+        f"""
+        select household_id
+        from {HOUSEHOLDS}
+        group by household_id
+        having bool_or(founding_customer_id in (select customer_id from {CUSTOMERS}))
+            or (count(*) = 1 and min(household_rule) <> 'alone')
+        limit 1
+        """
+    ).fetchall()
+    if not broken:
+        return {}
+    nodes = project.transform.manifest["nodes"].values()
+    labels = {f"{node['schema']}.{node['alias']}": node["name"] for node in nodes if node["resource_type"] == "model"}
+    return {
+        label: labels[label]
+        for label, item in sorted(present.items())
+        if "household_id" in item.columns and label in labels
+    }
 
 
 def linkage_state(con: "duckdb.DuckDBPyConnection") -> list[str]:
