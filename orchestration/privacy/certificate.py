@@ -19,6 +19,7 @@ from typing import Any
 from orchestration.config import Settings
 from orchestration.privacy.holdings import Holding
 from orchestration.privacy.open_request import privacy_folder
+from orchestration.privacy.relations import ENDED_IDS
 from orchestration.privacy.scan import ScanResult
 from orchestration.privacy.warehouse_erasure import TableProof
 
@@ -29,6 +30,7 @@ NOT_COVERED = (
     "Free blocks of the file system: files are written anew and old ones deleted; encrypt the disk where that matters.",
     "The audit log: it keeps who did what and when, under ids, without personal values.",
 )
+_MEMORY = "resolution.linkage_"
 _PACKAGES = ("kindred", "duckdb", "dbt-core", "dagster", "splink", "great-expectations", "sqlalchemy")
 
 
@@ -49,6 +51,8 @@ class Certificate:
     """Places blanked or deleted in logs, event storage, documents and models."""
     others: Sequence[TableProof]
     rebuilt: Sequence[str]
+    published: Sequence[str]
+    """Published files, built anew of what is left."""
     scan: ScanResult
     shared_values: int
     tombstone_hashes: int
@@ -69,7 +73,10 @@ class Certificate:
             ],
             "other_stores": dict(sorted(self.stores.items())),
             "other_peoples_rows": [{**asdict(proof), "unchanged": proof.unchanged} for proof in self.others],
-            "rebuilt_aggregates": list(self.rebuilt),
+            "rebuilt_aggregates": [name for name in self.rebuilt if not name.startswith(_MEMORY)],
+            "emptied_until_the_next_run": [name for name in self.rebuilt if name.startswith(_MEMORY)],
+            "built_anew": list(self.published),
+            "kept_as_ended": sorted(ENDED_IDS),
             "residual_scan": {
                 "values_searched": self.scan.values,
                 "values_not_searched_because_others_have_them": self.shared_values,
@@ -135,13 +142,17 @@ table {{ border-collapse: collapse; margin: 1rem 0; }} th, td {{ padding: .25rem
 th {{ text-align: left; }} td + td {{ text-align: right; }} code {{ overflow-wrap: anywhere; }}
 </style></head><body>
 <h1>Certificate of {html.escape(content["certificate"])}</h1>
-<p>Request <code>{html.escape(content["request_id"])}</code> of {html.escape(content["requested_at"])} UTC for
-{content["people"]} {"person" if content["people"] == 1 else "people"}, complete on {html.escape(content["completed_at"])} UTC.</p>
+<p>Request <code>{html.escape(content["request_id"])}</code> of {_moment(content["requested_at"])} UTC for
+{content["people"]} {"person" if content["people"] == 1 else "people"}, complete on {_moment(content["completed_at"])} UTC.</p>
 <h2>What was held and removed</h2>{stores}
+<p>In {html.escape(", ".join(content["kept_as_ended"]))} the person's records are gone, and their customer id stays as an ended
+one that leads to nobody, so that it is never given again. Published files were built anew of what is left:
+{html.escape(", ".join(content["built_anew"]) or "none")}.</p>
 <h2>Logs, documents and models</h2>{_table(("Store", "Places removed"), sorted(more.items()))}
 <h2>Everybody else</h2>
 <p>A hash over every row of other people, taken before and after, is the same in every table below. These aggregates say
-something of all people together and were computed anew: {html.escape(", ".join(content["rebuilt_aggregates"]) or "none")}.</p>
+something of all people together and were computed anew: {html.escape(", ".join(content["rebuilt_aggregates"]) or "none")}. What the matching of records remembers was emptied, and is
+made again by the next run.</p>
 {others}
 <h2>Search for leftovers</h2>
 <p>{scan["values_searched"]:,} values of the person were searched in {scan["tables"]:,} tables and {scan["files"]:,} files
@@ -154,6 +165,10 @@ values are other people's too and say nothing of the person.</p>
 <code>{html.escape(content["sha256"])}</code></p>
 </body></html>
 """
+
+
+def _moment(text: str) -> str:
+    return html.escape(text.replace("T", " "))
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

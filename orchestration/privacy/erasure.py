@@ -463,6 +463,7 @@ class _Work:
             },
             others=proofs,
             rebuilt=steps["warehouse"]["rebuilt"],
+            published=sorted(path.name for path in settings.published.glob("*") if path.is_file()),
             scan=result,
             shared_values=self.traces.shared,
             tombstone_hashes=steps["tombstones"]["hashes"],

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from orchestration.project import Project
 
 _PROVENANCE = ("_file", "_row", "_load_date")
+# Of a table on the page: more columns than this do not fit side by side, so many rows do.
+_WIDE, _FEW = 7, 4
 _WORDS = {
     "landing": "As your data arrived",
     "warehouse": "What was made of it",
@@ -63,6 +65,7 @@ def export_subject(project: "Project", selector: Selector, out: Path, actor: str
             "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "customers": sorted(closure.customers),
             "records": sorted(closure.records),
+            "processing": _processing(project, closure),
             "landing": _landed(project, con, closure),
             "warehouse": _tables(con),
             "ledger": personal_rows(ledger, closure.records, closure.customers, ledger_places(closure)),
@@ -86,6 +89,25 @@ def export_subject(project: "Project", selector: Selector, out: Path, actor: str
             (out / name).unlink(missing_ok=True)
         raise
     return Exported(out / "subject.json", out / "subject.html", tuple(holdings))
+
+
+def _processing(project: "Project", closure: Closure) -> list[dict[str, Any]]:
+    """What GDPR article 15(1) asks for beside the data: source by source for what, on what ground and how long."""
+    sources = {record.split(":")[0] for record in closure.records}
+    sources |= {contract.source for contract, table in project.tables if table.raw_name in closure.counts()}
+    return [
+        {
+            "source": contract.source,
+            "description": contract.description,
+            "purposes": ", ".join(
+                f"{item.purpose} ({item.legal_basis.replace('_', ' ')})" for item in contract.purposes
+            ),
+            "kept for": contract.retention or "no period is set",
+            "answerable": contract.owner,
+        }
+        for contract in project.contracts
+        if contract.source in sources
+    ]
 
 
 def _landed(project: "Project", con: "duckdb.DuckDBPyConnection", closure: Closure) -> dict[str, list[dict[str, Any]]]:
@@ -152,25 +174,42 @@ def _page(content: Mapping[str, Any]) -> str:
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #1b1b1b; }}
 div {{ overflow-x: auto; }} table {{ border-collapse: collapse; }}
 th, td {{ text-align: left; vertical-align: top; padding: .2rem .6rem; border-bottom: 1px solid #ddd; }}
+td {{ overflow-wrap: anywhere; }} tbody th {{ font-weight: 500; color: #555; white-space: nowrap; }}
 </style></head><body>
 <h1>Everything held on you</h1>
 <p>Written on {html.escape(content["exported_at"])}. Your records: {ids}. Each row of an arrived file stands with the file,
 the row in it and the day on which it was loaded.</p>
+<h2>Why it is held, and for how long</h2>{_table(content["processing"])}
+<p>You may ask to have wrong data corrected at its source, to have everything erased or restricted, to object, to take back
+a consent, to receive your data in a form that machines read (the file subject.json beside this page), and you may complain
+to the supervisory authority.</p>
 {"".join(sections)}
 </body></html>
 """
 
 
 def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    return f"<h3>{html.escape(name)}</h3>{_table(rows)}"
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table; a few rows of many columns stand side by side, so that a page shows them whole."""
     columns = list(
         dict.fromkeys(column for row in rows for column in row if any(r.get(column) is not None for r in rows))
     )
     columns.sort(key=lambda column: column not in _PROVENANCE)
-    head = "".join(f"<th>{html.escape(column.lstrip('_'))}</th>" for column in columns)
+    names = {column: html.escape(column.lstrip("_")) for column in columns}
+    if len(columns) > _WIDE and len(rows) <= _FEW:
+        body = "".join(
+            f"<tr><th>{names[column]}</th>" + "".join(f"<td>{_cell(row.get(column))}</td>" for row in rows) + "</tr>"
+            for column in columns
+        )
+        return f"<div><table><tbody>{body}</tbody></table></div>"
+    head = "".join(f"<th>{names[column]}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{_cell(row.get(column))}</td>" for column in columns) + "</tr>" for row in rows
     )
-    return f"<h3>{html.escape(name)}</h3><div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _cell(value: Any) -> str:
