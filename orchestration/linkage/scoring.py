@@ -7,6 +7,7 @@ outcomes with the model's kinds. What does not: training and clustering.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -266,12 +267,23 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
     settings = model.splink_settings()
     settings["blocking_rules_to_generate_predictions"] = []
     # Splink's check of the settings parses the SQL of every level, which takes longer than comparing a day's pairs.
-    linker = Linker(api.register(FEATURES), settings, validate_settings=False)
+    linker = Linker(api.register(_narrow_features(con, model)), settings, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(api.register("registered_pairs"))
     predicted = linker.inference.predict(
         threshold_match_weight=None if everything else _FIRST_WEIGHT_FLOOR, warning_mode="never"
     )
     return str(predicted.physical_name)
+
+
+def _narrow_features(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
+    """A view of the features that the comparisons name: Splink copies each column of its input twice."""
+    conditions = " ".join(comparison.outcome_sql() for comparison in model.comparisons)
+    named = set(re.findall(r"\w+", conditions))
+    used = [name for name in columns_of(con, FEATURES) if {f"{name}_l", f"{name}_r"} & named or name == "rid"]
+    con.execute(
+        f"create or replace view compared_features as select {', '.join(quoted(name) for name in used)} from {FEATURES}"
+    )
+    return "compared_features"
 
 
 def deliver(con: duckdb.DuckDBPyConnection, model: LinkageModel, target: str) -> None:
