@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -9,10 +10,41 @@ import pytest
 from canary_company import FIRST, PEOPLE, SIGN, places_with_canaries, plant
 from conftest import KEY, CanaryCompany
 
+from orchestration.config import PROJECT_ROOT
+from orchestration.sources.contract import load_contracts
+from orchestration.sources.load import day_fingerprint
+
 
 @pytest.fixture(scope="module")
 def before(canary_company: CanaryCompany) -> dict[str, int]:
     return places_with_canaries(canary_company.data, KEY)
+
+
+def mention_elsewhere(company: CanaryCompany) -> None:
+    """Let pages and a position of reading quote canaries, as a message of a failed check or a source read by id would."""
+    said = company.kindred("docs")
+    assert said.returncode == 0, said.stdout + said.stderr
+    email = company.planted.emails[0]
+    pages = [
+        company.data / "dbt" / "target" / "static_index.html",
+        company.data / "published" / "report.html",
+        *(company.data / "quality" / "data_docs").rglob("index.html"),
+    ]
+    assert len(pages) > 2
+    for page in pages:
+        page.write_text(page.read_text(encoding="utf-8") + f"<!-- {email} -->", encoding="utf-8")
+    position = {"cursor": f"{SIGN}C{PEOPLE - 1}", "marks": ["a hash of a row"]}
+    state = {"cursor": "contact_id", "from": None, "to": position, "rows": 9, "left_out": []}
+    content = {"version": 1, "tables": {"contacts": state}}
+    position_of(company).write_text(json.dumps(content), encoding="utf-8")
+    found = places_with_canaries(company.data, KEY)
+    for path in (*pages, position_of(company)):
+        assert path.relative_to(company.data).as_posix() in found
+
+
+def position_of(company: CanaryCompany) -> Path:
+    """The position of reading beside the second day of the CRM."""
+    return company.data / "landing" / "crm" / str(FIRST.replace(day=6)) / "_state.json"
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +52,7 @@ def erased(
     canary_company: CanaryCompany, before: dict[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[CanaryCompany, subprocess.CompletedProcess[str]]:
     company = canary_company.copy(tmp_path_factory.mktemp("erased") / "data")
+    mention_elsewhere(company)
     records = [
         item for person in range(PEOPLE) for record in company.planted.records[person] for item in ("--record", record)
     ]
@@ -66,24 +99,68 @@ def test_the_audit_chain_is_whole(erased: tuple[CanaryCompany, subprocess.Comple
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_the_accounts_hold_and_nothing_is_loaded_again(
+def test_the_position_of_reading_is_put_back_by_a_row(
     erased: tuple[CanaryCompany, subprocess.CompletedProcess[str]],
 ) -> None:
     company, _ = erased
-    warehouse = str(company.data / "warehouse" / "kindred.duckdb")
-    with duckdb.connect(warehouse, read_only=True) as con:
-        wrong = con.execute("select * from quality.reconciliation where difference <> 0").fetchall()
-        loads = con.execute("select table_name, load_date, loaded_at from quality.loads order by all").fetchall()
-        people = con.execute("select count(*) from marts.dim_customer").fetchall()
-    assert wrong == []
-    said = company.kindred("run", "--date", str(FIRST.replace(day=6)))
-    assert said.returncode == 0, said.stdout + said.stderr
-    with duckdb.connect(warehouse, read_only=True) as con:
-        assert (
-            con.execute("select table_name, load_date, loaded_at from quality.loads order by all").fetchall() == loads
+    position = json.loads(position_of(company).read_text())["tables"]["contacts"]["to"]
+    with duckdb.connect(str(company.data / "warehouse" / "kindred.duckdb"), read_only=True) as con:
+        assert con.execute("select max(contact_id) from raw.crm__contacts").fetchall() == [(position["cursor"],)]
+    assert position["marks"] == []
+
+
+def test_the_accounts_hold_and_nothing_would_be_loaded_again(
+    erased: tuple[CanaryCompany, subprocess.CompletedProcess[str]],
+) -> None:
+    company, _ = erased
+    contracts = load_contracts(PROJECT_ROOT / "data" / "contracts")
+    with duckdb.connect(str(company.data / "warehouse" / "kindred.duckdb"), read_only=True) as con:
+        assert con.execute("select * from quality.reconciliation where difference <> 0").fetchall() == []
+        loads = con.execute("select distinct table_name, load_date, fingerprint from quality.loads").fetchall()
+    landed = {
+        (f"raw.{table.raw_name}", day, day_fingerprint(contract, table, day, company.data / "landing"))
+        for contract in contracts
+        for table in contract.tables
+        for day in (FIRST, FIRST.replace(day=6))
+    }
+    assert set(loads) <= landed and loads
+
+
+def test_ids_end_and_other_ids_are_as_they_were(
+    canary_company: CanaryCompany, erased: tuple[CanaryCompany, subprocess.CompletedProcess[str]]
+) -> None:
+    before, after = (_ids(company) for company in (canary_company, erased[0]))
+    gone = set(before.memberships) - set(after.memberships)
+    assert {record for records in canary_company.planted.records.values() for record in records} <= gone
+    ended = {before.memberships[record] for record in gone}
+    assert {record: before.memberships[record] for record in after.memberships} == after.memberships
+    assert after.retired == {**before.retired, **dict.fromkeys(ended, ("erasure", None))}
+    assert after.redirects == after.retired
+    assert {customer for kind, customer, cause in after.events if (kind, cause) == ("retired", "erasure")} == ended
+    assert set(before.events) <= set(after.events)
+
+
+@dataclass(frozen=True)
+class Ids:
+    """What a warehouse knows of customer ids."""
+
+    memberships: dict[str, str]
+    retired: dict[str, tuple[str, str | None]]
+    redirects: dict[str, tuple[str, str | None]]
+    events: list[tuple[str, str, str]]
+
+
+def _ids(company: CanaryCompany) -> Ids:
+    with duckdb.connect(str(company.data / "warehouse" / "kindred.duckdb"), read_only=True) as con:
+        ended = "select customer_id, cause, current_customer_id from {} where retired_on is not null"
+        return Ids(
+            dict(con.execute("select record_id, customer_id from resolution.memberships").fetchall()),
+            *(
+                {row[0]: (row[1], row[2]) for row in con.execute(ended.format(table)).fetchall()}
+                for table in ("resolution.customer_ids", "marts.customer_id_redirects")
+            ),
+            con.execute("select kind, customer_id, cause from resolution.id_events order by all").fetchall(),
         )
-        assert con.execute("select count(*) from marts.dim_customer").fetchall() == people
-    assert places_with_canaries(company.data, KEY) == {}
 
 
 def test_they_do_not_come_back_and_what_is_held_back_is_not_kept(
@@ -104,8 +181,11 @@ def test_they_do_not_come_back_and_what_is_held_back_is_not_kept(
             path.unlink()
         for path in (again.data / "landing" / source / str(day)).glob("*"):
             path.rename(folder / path.name)
+    ids = _ids(company)
     said = company.kindred("run", "--date", str(day))
     assert said.returncode == 0, said.stdout + said.stderr
+    # Linkage had forgotten its memory: this run was a full one, and gave everybody the ids that they had.
+    assert _ids(company) == ids
     with duckdb.connect(str(company.data / "warehouse" / "kindred.duckdb"), read_only=True) as con:
         accounts = con.execute(
             "select table_name, suppressed, difference from quality.reconciliation where load_date = ? order by 1",
