@@ -38,6 +38,7 @@ _CODE_FILES = ("*.py", "*.sql", "*.css", "*.j2", "*.csv", "*.json", "*.yml", "*.
 # Rows arrive and leave in these; everything else in the warehouse follows from them.
 _ARRIVAL_SCHEMAS = ("raw", "quarantine")
 _BUILT_SCHEMAS = ("staging", "integration", "cleansing", "resolution", "marts", "analysis")
+_NEXT = "next: "
 _PUBLISHED_FILES = ("analytics.duckdb", "customers.duckdb", "public.duckdb", "report.html")
 
 
@@ -48,11 +49,11 @@ class Means:
     rules: str
     """Code, libraries, contracts, dbt project, secret, decisions of people."""
     model: str | None
-    """The linkage model in use; None before the first was trained."""
+    """The linkage model promoted last, marked when the next run has yet to take it into use; None before the first."""
 
     def kept_by(self, later: "Means") -> bool:
-        """Whether nothing changed up to `later`; a first model trained in between is no change."""
-        return self.rules == later.rules and self.model in (None, later.model)
+        """Whether nothing changed up to `later`; a first model trained, or a promoted one taken into use, is no change."""
+        return self.rules == later.rules and self.model in (None, later.model, f"{_NEXT}{later.model}")
 
 
 def means(project: Project) -> Means | None:
@@ -98,15 +99,15 @@ def _add_files(digest: "hashlib._Hash", paths: object, base: Path) -> None:
 
 
 def _model(models: Path, ledger: Ledger) -> str | None:
-    version = pointed(models)
+    present = pointed(models)
     promotions = read_promotions(ledger)
-    if promotions and promotions[-1].version != version:
-        return f"{promotions[-1].version} is promoted, and the next run takes it into use"
+    version = promotions[-1].version if promotions else present
     if version is None:
         return None
     digest = hashlib.sha256(version.encode())
     _add_files(digest, (models / "linkage" / version).rglob("*"), models)
-    return digest.hexdigest()
+    # A rebuild resolves earlier days with the models of their time.
+    return digest.hexdigest() if version == present else f"{_NEXT}{digest.hexdigest()}"
 
 
 def published_by(project: Project, day: date) -> str | None:
