@@ -72,9 +72,9 @@ def erase(
 
 def export_subject(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder to write to; made readable by its owner only.")],
-    emails: Emails = None,
-    customers: Customers = None,
-    records: Records = None,
+    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The person by e-mail.")] = None,
+    customer: Annotated[str | None, typer.Option(metavar="ID", help="By customer id.")] = None,
+    record: Annotated[str | None, typer.Option(metavar="ID", help="By a source record, such as crm:C7.")] = None,
 ) -> None:
     """Write everything held on a person as JSON and as a page, each value with its file, row and load date."""
     from orchestration.display_privacy import show_exported
@@ -82,7 +82,7 @@ def export_subject(
     from orchestration.privacy.subject_export import export_subject as export
     from orchestration.project import load_project
 
-    selectors = _selectors(emails, customers, records)
+    selectors = _selectors(*([value] if value else None for value in (email, customer, record)))
     if len(selectors) != 1:
         raise typer.BadParameter("name one person, by --email, --customer or --record")
     project = load_project()

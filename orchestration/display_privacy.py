@@ -45,12 +45,16 @@ def erasure_progress() -> Iterator[Callable[[str], None]]:
 def show_plan(plan: "Plan") -> None:
     """What an erasure would remove."""
     _console.print(
-        f"{_people(plan.people)}: {plan.customers} customer ids, {plan.records} records. Nothing was changed.",
+        f"{_people(plan.people)}: {_counted(plan.customers, 'customer id')}, {_counted(plan.records, 'record')}. Nothing was changed.",
         highlight=False,
     )
     _holdings(plan.holdings, "would be removed")
     _console.print(f"computed anew: {', '.join(plan.rebuilt) or 'nothing'}", highlight=False)
     _console.print(f"{plan.values} distinctive values would be searched for afterwards", highlight=False)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def show_erased(done: Sequence["Done"]) -> None:
