@@ -174,7 +174,7 @@ def _page(content: Mapping[str, Any]) -> str:
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #1b1b1b; }}
 div {{ overflow-x: auto; }} table {{ border-collapse: collapse; }}
 th, td {{ text-align: left; vertical-align: top; padding: .2rem .6rem; border-bottom: 1px solid #ddd; }}
-td {{ overflow-wrap: anywhere; }} tbody th {{ font-weight: 500; color: #555; white-space: nowrap; }}
+td {{ overflow-wrap: break-word; max-width: 24rem; }} tbody th {{ font-weight: 500; color: #555; white-space: nowrap; }}
 </style></head><body>
 <h1>Everything held on you</h1>
 <p>Written on {html.escape(content["exported_at"])}. Your records: {ids}. Each row of an arrived file stands with the file,
