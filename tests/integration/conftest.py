@@ -12,6 +12,7 @@ import pytest
 from orchestration.config import PROJECT_ROOT
 
 KINDRED = Path(sys.executable).parent / "kindred"
+SECRET = "a secret for tests, of more than thirty-two characters"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Company:
             **os.environ,
             "KINDRED_DATA": str(self.data),
             "KINDRED_CONTRACTS": str(self.contracts),
-            "KINDRED_SECRET": "a secret for tests, of more than thirty-two characters",
+            "KINDRED_SECRET": SECRET,
             "COLUMNS": "200",
         }
         done = subprocess.run([str(KINDRED), *arguments], env=environment, capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ import duckdb
 
 from orchestration.config import PROJECT_ROOT
 from tests.fixtures.without_ids import redirects_lead_to_the_living, without_ids
-from tests.integration.conftest import Company, RunCompany
+from tests.integration.conftest import SECRET, Company, RunCompany
 
 DAYS = ("2026-01-05", "2026-01-06")
 
@@ -148,6 +148,40 @@ def test_days_that_have_not_changed_are_not_run_again(company: RunCompany, tmp_p
     assert [f"{day}: unchanged since run" in said.output for day in DAYS] == [True, True], said.output
     assert spent < 5
     assert again.published.stat().st_mtime_ns == before
+
+
+BY_DAGSTER = """
+import sys
+import dagster as dg
+from orchestration.project import load_project
+load_project().prepare_dagster_home()
+load_project().transform.prepare()
+from orchestration.definitions import defs
+with dg.DagsterInstance.get() as instance:
+    job = defs().resolve_job_def("daily_run")
+    assert job.execute_in_process(instance=instance, partition_key=sys.argv[1], raise_on_error=False).success
+"""
+
+
+def test_a_day_that_dagster_ran_is_not_run_again(company: RunCompany, tmp_path: Path) -> None:
+    """As the UI, the schedule and the sensor start it: the job itself, with nothing of the command line around it."""
+    again = company.copy(tmp_path / "data")
+    lines = (again.data / "landing" / "crm" / DAYS[0] / "contacts.csv").read_text().splitlines()
+    fields = lines[-1].split(",")
+    late = again.data / "landing" / "crm" / DAYS[1] / "contacts_late.csv"
+    late.write_text("\n".join([lines[0], ",".join(["late-2", *fields[1:]])]) + "\n")
+    environment = {**os.environ, "KINDRED_DATA": str(again.data), "KINDRED_SECRET": SECRET}
+    ran = subprocess.run(
+        [sys.executable, "-c", BY_DAGSTER, DAYS[1]],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    said = again.kindred("run", "--date", DAYS[1])
+    assert f"{DAYS[1]}: unchanged since run" in said.output, said.output
 
 
 def test_a_changed_past_day_runs_and_its_change_reaches_the_marts(company: RunCompany, tmp_path: Path) -> None:
