@@ -8,7 +8,11 @@ import csv
 import gzip
 import io
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +23,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestration.config import PROJECT_ROOT
+
+KINDRED = Path(sys.executable).parent / "kindred"
+SECRET = "a secret for tests, of more than thirty-two characters"
+KEY = "a key for tests, of more than thirty-two characters"
 FIRST = date(2026, 1, 5)
 SIGN = "zqkanary"
 PHONE_SIGN = "8881777"
@@ -253,3 +262,36 @@ def _tables(path: Path, key: str | None) -> Iterator[bytes]:
         ).fetchall():
             rows = con.execute(f'select held::varchar from looked."{schema}"."{table}" as held').fetchall()
             yield "\n".join(row for (row,) in rows if row).encode()
+
+
+@dataclass(frozen=True)
+class CanaryCompany:
+    """A data folder with planted people, and the command line on it."""
+
+    data: Path
+    planted: Planted
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "KINDRED_DATA": str(self.data),
+            "KINDRED_CONTRACTS": str(PROJECT_ROOT / "data" / "contracts"),
+            "KINDRED_SECRET": SECRET,
+            "KINDRED_ENCRYPTION_KEY": KEY,
+            "COLUMNS": "200",
+        }
+
+    def kindred(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `kindred` as a user does."""
+        return subprocess.run(
+            [str(KINDRED), *arguments],
+            env={**os.environ, **self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def copy(self, target: Path) -> "CanaryCompany":
+        """The same company in another folder, to be changed by one test."""
+        shutil.copytree(self.data, target)
+        return CanaryCompany(target, self.planted)

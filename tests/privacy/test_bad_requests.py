@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import SECRET, CanaryCompany
+from canary_company import SECRET, CanaryCompany
 
 from orchestration.config import PROJECT_ROOT, Settings
 from orchestration.ledger.audit import entries

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from canary_company import FIRST, PEOPLE, SIGN, places_with_canaries, plant
-from conftest import KEY, CanaryCompany
+from canary_company import FIRST, KEY, PEOPLE, SIGN, CanaryCompany, places_with_canaries, plant
 
 from orchestration.config import PROJECT_ROOT
 from orchestration.sources.contract import load_contracts

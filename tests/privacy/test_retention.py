@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import CanaryCompany
+from canary_company import CanaryCompany
 
 from orchestration.ledger.audit import entries
 from orchestration.ledger.store import Ledger
