@@ -28,7 +28,7 @@ from orchestration.sources.dbt_sources import dbt_vars, write_sources
 from orchestration.warehouse import let_go
 
 Event = dict[str, Any]
-_RESULTS = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult"})
+_TOLD = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "PrintEvent"})
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
 
 
@@ -121,7 +121,7 @@ class Transform:
 
         def hear(event: Any) -> None:
             # dbt tells of thirty events for each result; turning each into a dictionary costs more than the SQL.
-            if event.info.name in _RESULTS or event.info.level in ("warn", "error"):
+            if event.info.name in _TOLD or event.info.level in ("warn", "error"):
                 events.put(msg_to_dict(event))
 
         def invoke() -> Any:

@@ -219,7 +219,7 @@ def test_logic_holds_in_unit_tests(house: House) -> None:
     passed = {
         event["data"]["node_info"]["node_name"]
         for event in events
-        if event["info"]["name"] == "NodeFinished" and event["data"]["node_info"]["node_status"] == "pass"
+        if event["info"]["name"] == "LogTestResult" and event["data"]["status"] == "pass"
     }
     assert passed == {test["name"] for test in house.project.transform.manifest["unit_tests"].values()}
     assert "the_strictest_answer_holds_after_a_merge" in passed
