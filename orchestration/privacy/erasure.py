@@ -201,8 +201,18 @@ def _prepare(project: "Project", selectors: Sequence[Selector]) -> OpenRequest:
     return request
 
 
-def prepare_request(project: "Project", con: duckdb.DuckDBPyConnection, request: OpenRequest, closure: Closure) -> None:
-    """Write down what a request needs to go on after an interruption. Raises ErasureError when the disk is full."""
+def prepare_request(
+    project: "Project",
+    con: duckdb.DuckDBPyConnection,
+    request: OpenRequest,
+    closure: Closure,
+    traces: Traces | None = None,
+) -> None:
+    """Write down what a request needs to go on after an interruption. Raises ErasureError when the disk is full.
+
+    Args:
+        traces: what is searched for afterwards, when it is not all that the closure's rows say.
+    """
     models = model_redaction.kept_models(project.settings.models)
     features = model_redaction.listed_features(models)
     con.execute(
@@ -212,7 +222,7 @@ def prepare_request(project: "Project", con: duckdb.DuckDBPyConnection, request:
     con.execute("drop table erased_standard")
     holdings = count_holdings(con, Ledger.of(project.settings), closure)
     try:
-        request.keep(closure, collect_traces(con, closure.customers), values, holdings)
+        request.keep(closure, collect_traces(con, closure.customers) if traces is None else traces, values, holdings)
     except OSError as error:
         request.destroy()
         raise disk_error(error, "the request") from error

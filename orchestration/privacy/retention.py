@@ -23,7 +23,8 @@ from orchestration.privacy.closure import MEMBERSHIPS, Closure, Person, Place, l
 from orchestration.privacy.errors import PrivacyError
 from orchestration.privacy.links import raw_reader, table_links
 from orchestration.privacy.open_request import OpenRequest
-from orchestration.privacy.relations import PLACES, RECORDS, relations
+from orchestration.privacy.relations import CUSTOMERS, PLACES, RECORDS, relations
+from orchestration.privacy.traces import Traces, collect_traces
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,9 +86,25 @@ def remove_expired(
             return None
         closure = _closure(project, con, expired)
         request = OpenRequest.of(project.settings, f"retention-{datetime.now(UTC):%Y%m%d}-{uuid.uuid4().hex[:8]}")
-        erasure.prepare_request(project, con, request, closure)
+        erasure.prepare_request(project, con, request, closure, _traces(con, closure))
         erasure.register(Ledger.of(project.settings), request, "retention", len(closure.records), [])
     return erasure.carry_out(project, request, republish, on_step)
+
+
+def _traces(con: "duckdb.DuckDBPyConnection", closure: Closure) -> Traces:
+    """What is searched for afterwards: values of those of whom nothing is left.
+
+    Who stays is derived anew from later rows, and may get from them what an expired row said: a name put together of its
+    parts, an address written in another way.
+    """
+    load_closure(con, Closure((Person(0, tuple(sorted(closure.customers)), (), (), ()),)))
+    con.execute(
+        f"insert into {RECORDS} select record_id, 0 from {MEMBERSHIPS} "
+        f"where customer_id in (select customer_id from {CUSTOMERS})"
+    )
+    traces = collect_traces(con, closure.customers)
+    load_closure(con, closure)
+    return traces
 
 
 def _expired(project: "Project", con: "duckdb.DuckDBPyConnection", as_of: date | None) -> list[Expired]:
