@@ -207,11 +207,12 @@ def test_records_that_move_between_two_pages_come_once(vendor: Vendor, source: C
 
 def test_requests_keep_the_contracts_distance(vendor: Vendor, source: Callable[..., Asked]) -> None:
     vendor.records = [person(n) for n in range(8)]
-    people = source("by_link", requestsPerSecond=10)
+    people = source("by_link", requestsPerSecond=4)
     people.land(FIFTH)
     gaps = [later - earlier for earlier, later in zip(vendor.times, vendor.times[1:], strict=False)]
     assert len(gaps) == 2
-    assert min(gaps) >= 0.095
+    # A request that arrives late shortens the gap behind it: on a busy machine by a few hundredths of a second.
+    assert min(gaps) >= 0.2
 
 
 @pytest.mark.parametrize(
