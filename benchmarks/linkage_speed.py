@@ -1,6 +1,6 @@
 """Seconds and memory of linkage on many records, beside a bare Splink script on the same pairs.
 
-What belongs here: making a population, timing training, a full run, an increment of one percent,
+What belongs here: making a population, timing training, a full run, ids, an increment of one percent,
 and Splink's own `predict` with the same comparisons over the same candidate pairs. Wall time says
 little on a machine with other work: processor time stands beside it. What does not:
 accuracy, which has a benchmark of its own.
@@ -16,8 +16,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestration.identity import accept_ids, assign_ids
 from orchestration.linkage import train, update_clusters, update_edges
 from orchestration.linkage.blocking import PAIRS, Budget, make_pairs
 from orchestration.linkage.scoring import prepared
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from orchestration.linkage import LinkageModel
 
 RECORDS_PER_PERSON = 2.5
+FIRST_DAY = date(2026, 1, 5)
 Result = TypeVar("Result")
 
 
@@ -50,17 +53,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train_seconds, model = _timed("train", lambda: train(con, "records"))
     edges_seconds, edges = _timed("edges, full", lambda: update_edges(con, model, "records", "edges"))
     clusters_seconds, _ = _timed("clusters, full", lambda: update_clusters(con, model, "records", "edges", "clusters"))
-    ids_seconds, _ = _timed("ids", lambda: _give_ids(con))
+    ids_seconds, _ = _timed("ids", lambda: _give_ids(con, FIRST_DAY, model))
     scored = edges_seconds + clusters_seconds
-    print(f"together {train_seconds + scored + ids_seconds:.1f} s, peak {_peak_memory_mb()} MB")
+    together = train_seconds + scored + ids_seconds
+    print(f"together {together:.1f} s, peak {_peak_memory_mb()} MB")
     con.execute("create or replace table records as select * from everyone")
     more_edges, update = _timed("edges, one percent more", lambda: update_edges(con, model, "records", "edges"))
     more_clusters, _ = _timed(
         "clusters, one percent more", lambda: update_clusters(con, model, "records", "edges", "clusters")
     )
+    more_ids, _ = _timed("ids, one percent more", lambda: _give_ids(con, FIRST_DAY + timedelta(days=1), model))
+    increment = more_edges + more_clusters + more_ids
+    kind = "full" if update.full else "incremental"
     print(f"full: {edges.scored:,} scored in {edges.compared:,} pairs; then {update.scored:,} in {update.compared:,}")
     print(
-        f"increment ({'full' if update.full else 'incremental'}) against full: {(more_edges + more_clusters) / scored:.3f}"
+        f"increment ({kind}) {increment:.1f} s: {increment / together:.3f} of all of the full run, "
+        f"{increment / (scored + ids_seconds):.3f} of it without training"
     )
     pairs, seconds = bare_splink(con, model)
     print(f"bare Splink: {pairs:,} pairs blocked and scored in {seconds:.1f} s")
@@ -94,7 +102,7 @@ def make_population(con: duckdb.DuckDBPyConnection, records: int) -> None:
             from people
         )
         select
-            number::varchar as record_id, 's' as source,
+            number::varchar as record_id, 's' as source, date '2026-01-05' as first_load_date,
             case when typing < 5 then left(given, -1) else given end as given_name,
             case when typing between 5 and 9 then family || 'e' else family end as family_name,
             case when filled < 80 then born end as birth_date,
@@ -130,9 +138,10 @@ def bare_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> tuple[in
         return pairs, time.perf_counter() - started
 
 
-def _give_ids(con: duckdb.DuckDBPyConnection) -> None:
-    """One id per cluster: what minting costs at the least."""
-    con.execute("create or replace table members as select record_id, md5(cluster_id) as customer_id from clusters")
+def _give_ids(con: duckdb.DuckDBPyConnection, day: date, model: LinkageModel) -> None:
+    """Assign and accept customer ids, as a run does."""
+    assign_ids(con, "clusters", "records", day, model_version=model.version, edges="edges")
+    accept_ids(con, day, model.version)
 
 
 def _timed(step: str, work: Callable[[], Result]) -> tuple[float, Result]:
