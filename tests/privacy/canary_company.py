@@ -6,6 +6,7 @@ erases them.
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -31,7 +32,10 @@ KEY = "a key for tests, of more than thirty-two characters"
 FIRST = date(2026, 1, 5)
 SIGN = "zqkanary"
 PHONE_SIGN = "8881777"
-PEOPLE = 4
+# As unlike as people are: one customer each.
+NAMES = (("Abigail", "Northcote"), ("Beatrix", "Okonkwo"), ("Chiara", "Petrescu"), ("Dagmar", "Quispe"))
+BIRTHS = (date(1960, 3, 10), date(1971, 8, 21), date(1982, 11, 2), date(1993, 5, 28))
+PEOPLE = len(NAMES)
 DAYS = 2
 
 
@@ -46,7 +50,8 @@ class Planted:
 
     def new(self) -> str:
         """A value that stands nowhere else."""
-        value = f"{SIGN}{len(self.values):05d}x"
+        # Hashed, so that values of two people do not look like misspellings of each other.
+        value = f"{SIGN}{hashlib.sha256(str(len(self.values)).encode()).hexdigest()[:12]}"
         self.values.add(value)
         return value
 
@@ -67,7 +72,7 @@ def plant(landing: Path, days: int = DAYS) -> Planted:
     that nobody can read among them. The CRM's second day is then packed with gzip, the social networks' with Zstandard."""
     planted = Planted()
     for person in range(PEOPLE):
-        planted.emails[person] = planted.keep(f"{SIGN}mail{person}@webmail.example")
+        planted.emails[person] = planted.keep(f"{NAMES[person][1].lower()}{SIGN}@webmail.example")
         planted.records[person] = [
             f"{source}:{SIGN}{prefix}{person}"
             for source, prefix in (
@@ -86,11 +91,11 @@ def plant(landing: Path, days: int = DAYS) -> Planted:
 
 
 def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> None:
-    given, family = f"{SIGN.title()}{'abcdefgh'[person]}ina", f"{SIGN.title()}{'stuvwxyz'[person]}son"
+    given, family = (f"{name}{SIGN}" for name in NAMES[person])
     planted.values |= {given, family}
-    email, born = planted.emails[person], f"19{60 + person}-03-1{person}"
+    email, born = planted.emails[person], BIRTHS[person]
     at = f"{day}T08:0{person}:00Z"
-    base = {"birth": born, "at": at}
+    base = {"birth": born.isoformat(), "at": at}
     crm = [
         f"{SIGN}C{person}", given, planted.new(), family, base["birth"], "F", email, planted.phone(), planted.new(),
         planted.new(), planted.new(), planted.new(), planted.new(), "GB", planted.new().upper(), planted.new(), at, at,
@@ -102,7 +107,7 @@ def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> No
     quote = '"' if person == PEOPLE - 1 else ""
     broken = f"{SIGN}C{person},{quote}{planted.new()},{email},{planted.new()}"
     _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(wrong), broken])
-    dob = f"1{person}/03/19{60 + person}"
+    dob = f"{born:%d/%m/%Y}"
     loyalty = [
         f"{SIGN}L{person}", given, family, dob, "F", email, planted.phone(), planted.new(), planted.new(), planted.new(),
         planted.new(), "United Kingdom", "Gold", "12", "09/01/2022",

@@ -67,7 +67,11 @@ def test_the_search_finds_canaries_before_the_erasure(canary_company: CanaryComp
             "select count(*), count(*) filter (where check_name = 'malformed_line') from quarantine.crm__contacts "
             f"where record::varchar ilike '%{SIGN}%'"
         ).fetchall()[0]
+        people = con.execute(
+            f"select count(distinct customer_id) from resolution.memberships where record_id ilike '%:{SIGN}C%'"
+        ).fetchall()[0][0]
     assert held[0] > held[1] > 0, "rows that fail and lines that nobody can read are part of the proof"
+    assert people == PEOPLE, "the proof is of several people"
 
 
 def test_no_byte_of_them_is_left(erased: tuple[CanaryCompany, subprocess.CompletedProcess[str]]) -> None:
