@@ -239,7 +239,7 @@ class Classifier:
             if fnmatch(column, rule.pattern):
                 return rule.classification, None, sources, rule.reason
         if name in SEMANTICS:
-            return "personal", name, (), f"canonical attribute {name}, which no active source delivers"
+            return "personal", name, sources, f"canonical attribute {name}, which none of these sources delivers"
         return None
 
     def _inherited(
