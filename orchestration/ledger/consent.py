@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from orchestration.ledger.store import Ledger
 
 Status = Literal["granted", "withdrawn"]
-_READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -92,21 +91,7 @@ def append_consent(ledger: "Ledger", decisions: Sequence[ConsentDecision], *, ac
 
 def read_consent(ledger: "Ledger", record_ids: Iterable[str] | None = None) -> list[ConsentDecision]:
     """The answers of some records, or of all, in the order in which they were entered. Raises LedgerError."""
-    import sqlalchemy as sa
-
     from orchestration.ledger.tables import consent_decisions as table
 
-    with ledger.reading() as connection:
-        if connection is None or not sa.inspect(connection).has_table(table.name):
-            return []
-        if record_ids is None:
-            rows = list(connection.execute(sa.select(table)))
-        else:
-            wanted = sorted(set(record_ids))
-            batches = [wanted[start : start + _READ_AT_ONCE] for start in range(0, len(wanted), _READ_AT_ONCE)]
-            rows = [
-                row
-                for batch in batches
-                for row in connection.execute(sa.select(table).where(table.c.record_id.in_(batch)))
-            ]
+    rows = ledger.rows_of_records(table, record_ids)
     return [ConsentDecision(**row._mapping) for row in sorted(rows, key=lambda row: row.decision_id)]

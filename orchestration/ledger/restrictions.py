@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 Status = Literal["restricted", "lifted"]
 ACTIONS: dict[Status, str] = {"restricted": "restriction.set", "lifted": "restriction.lift"}
 ALL_PURPOSES = "all"
-_READ_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -84,21 +83,7 @@ def append_restrictions(
 
 def read_restrictions(ledger: "Ledger", record_ids: Iterable[str] | None = None) -> list[RestrictionDecision]:
     """The decisions on some records, or on all, in the order in which they were made. Raises LedgerError."""
-    import sqlalchemy as sa
-
     from orchestration.ledger.tables import restriction_decisions as table
 
-    with ledger.reading() as connection:
-        if connection is None or not sa.inspect(connection).has_table(table.name):
-            return []
-        if record_ids is None:
-            rows = list(connection.execute(sa.select(table)))
-        else:
-            wanted = sorted(set(record_ids))
-            batches = [wanted[start : start + _READ_AT_ONCE] for start in range(0, len(wanted), _READ_AT_ONCE)]
-            rows = [
-                row
-                for batch in batches
-                for row in connection.execute(sa.select(table).where(table.c.record_id.in_(batch)))
-            ]
+    rows = ledger.rows_of_records(table, record_ids)
     return [RestrictionDecision(**row._mapping) for row in sorted(rows, key=lambda row: row.decision_id)]

@@ -5,7 +5,7 @@ Belongs here: the engine, SQLite's settings, and who is acting. Does not belong 
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Decisions are short; whoever waits longer than this for the other writer has met a program that hangs.
 _BUSY_SECONDS = 30
+# Databases limit the values of one statement.
+_READ_AT_ONCE = 500
 _WRITES = "kindred_writes"
 
 
@@ -78,6 +80,23 @@ class Ledger:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("lock table audit_head in exclusive mode")
             yield connection
+
+    def rows_of_records(self, table: "sa.Table", record_ids: Iterable[str] | None = None) -> "list[sa.Row[Any]]":
+        """Rows of a table with a column `record_id`: those of some records, or all. Raises LedgerError."""
+        import sqlalchemy as sa
+
+        with self.reading() as connection:
+            if connection is None or not sa.inspect(connection).has_table(table.name):
+                return []
+            if record_ids is None:
+                return list(connection.execute(sa.select(table)))
+            wanted = sorted(set(record_ids))
+            batches = [wanted[start : start + _READ_AT_ONCE] for start in range(0, len(wanted), _READ_AT_ONCE)]
+            return [
+                row
+                for batch in batches
+                for row in connection.execute(sa.select(table).where(table.c.record_id.in_(batch)))
+            ]
 
     def close(self) -> None:
         """Let go of the database."""
