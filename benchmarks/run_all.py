@@ -11,6 +11,8 @@ BENCHMARKS = (
     "collect_speed.py",
     "gate_speed.py",
     "linkage_speed.py",
+    "encryption_cost.py",
+    "erasure_speed.py",
     "accuracy.py",
     "real_input/run.py",
 )
