@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from orchestration.cli_audit import audit_app
-from orchestration.cli_consent import consent_app, release, restrict
-from orchestration.cli_model import model_app
-from orchestration.cli_privacy import erase, export_subject, retention
-from orchestration.cli_purposes import privacy_app
-from orchestration.cli_quarantine import quarantine_app, reconcile
-from orchestration.cli_review import explain, review
-from orchestration.cli_warehouse import warehouse_app
+from orchestration.commands.audit import audit_app
+from orchestration.commands.consent import consent_app, release, restrict
+from orchestration.commands.data_subject import erase, export_subject, retention
+from orchestration.commands.model import model_app
+from orchestration.commands.privacy import privacy_app
+from orchestration.commands.quarantine import quarantine_app, reconcile
+from orchestration.commands.review import explain, review
+from orchestration.commands.source import contract_app, source_app
+from orchestration.commands.warehouse import warehouse_app
 
 FIRST_SAMPLE_DAY = datetime(2026, 1, 5)
 
@@ -62,7 +63,7 @@ def run(
     from orchestration.config import load_settings
     from orchestration.daily import published_file, run_days
     from orchestration.days import days_between, days_to_run, extract_again
-    from orchestration.display import run_progress, show_run
+    from orchestration.display.run import run_progress, show_run
     from orchestration.notify import telling
     from orchestration.privacy.access import authorise
     from orchestration.project import load_project
@@ -102,7 +103,7 @@ def sample(
 ) -> None:
     """Write the landing files of a sample company, and their truth beside them for `kindred evaluate`."""
     from orchestration.config import load_settings
-    from orchestration.display import show_sample
+    from orchestration.display.run import show_sample
     from orchestration.sample import generate
 
     landing = out or load_settings().landing
@@ -113,7 +114,7 @@ def sample(
 def status(limit: Annotated[int, typer.Option(min=1, help="How many runs.")] = 10) -> None:
     """Show the last runs and what the quality gates said."""
     from orchestration.daily import published_file
-    from orchestration.display import show_status
+    from orchestration.display.run import show_status
     from orchestration.project import load_project
     from orchestration.status import last_runs
 
@@ -125,7 +126,7 @@ def status(limit: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1
 def doctor() -> None:
     """Check the environment: what is wrong, and how to mend it. Exit code 0 says that nothing is."""
     from orchestration.config import load_settings
-    from orchestration.display import show_findings
+    from orchestration.display.run import show_findings
     from orchestration.doctor import examine
 
     if not show_findings(examine(load_settings())):
@@ -145,8 +146,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Compare the resolved customers with a truth: pairwise and B-cubed precision, recall and F1."""
-    from orchestration.display import show_scores
-    from orchestration.display_model import show_stitching
+    from orchestration.display.model import show_scores, show_stitching
     from orchestration.linkage import evaluate_file
     from orchestration.linkage.stitching import evaluate_stitching
     from orchestration.project import load_project
@@ -172,7 +172,7 @@ def resolve(
     ] = None,
 ) -> None:
     """Resolve the records of any files to people: no labels, no configuration beyond naming columns."""
-    from orchestration.display import show_resolution
+    from orchestration.display.model import show_resolution
     from orchestration.linkage import LinkageModel, resolve_files
 
     pairs = [entry.partition("=") for entry in mapping or []]
@@ -194,7 +194,7 @@ def resolve(
 @app.command()
 def docs() -> None:
     """Build the documentation of the dbt project as one page: models, columns, tests, lineage."""
-    from orchestration.display import show_path
+    from orchestration.display.console import show_path
     from orchestration.project import load_project
 
     show_path("dbt documentation", load_project().transform.build_docs())
@@ -216,8 +216,6 @@ def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 300
     os.execv(dagster, [dagster, "dev", "--workspace", "workspace.yaml", "--port", str(port)])
 
 
-source_app = typer.Typer(help="Add a source from a file of your own, or take one away.", no_args_is_help=True)
-contract_app = typer.Typer(help="The data contracts of the active sources.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
@@ -234,74 +232,6 @@ app.command("export-subject")(export_subject)
 app.command("retention")(retention)
 app.command("review")(review)
 app.command("explain")(explain)
-
-
-@source_app.command("add")
-def source_add(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines, Parquet or a spreadsheet (xlsx).")],
-    name: Annotated[str, typer.Option(help="Name of the new source: lower case letters, digits, _.")],
-    day: Annotated[
-        datetime | None,
-        typer.Option("--date", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Landing day; by default today."),
-    ] = None,
-    delivery: Annotated[
-        str | None, typer.Option(metavar="delta|snapshot", help="Whether each file adds, or is the whole list.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that tells rows apart.")] = None,
-    feeds: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE", help="What the file feeds; may be repeated.")
-    ] = None,
-    only: Annotated[
-        bool | None,
-        typer.Option("--only/--with-sample", help="Set the sample's contracts aside, or leave them active."),
-    ] = None,
-) -> None:
-    """Make a source of a file: profile it, write contract and staging models, land it, and say what to check."""
-    from orchestration.config import load_settings
-    from orchestration.privacy.access import authorise
-    from orchestration.scaffold.show import show_added
-    from orchestration.scaffold.source import add_source
-
-    if delivery not in (None, "delta", "snapshot"):
-        raise typer.BadParameter("delta or snapshot", param_hint="--delivery")
-    authorise("source.add")
-    settings = load_settings()
-    landing_day = (day or datetime.now()).date()
-    added = add_source(settings, file, name, landing_day, delivery=delivery, key=key, feeds=feeds or (), only=only)  # type: ignore[arg-type]
-    show_added(added, settings)
-
-
-@source_app.command("remove")
-def source_remove(
-    name: Annotated[str, typer.Argument(help="The source to take away.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    with_landing: Annotated[bool, typer.Option("--with-landing", help="Delete its landed files too.")] = False,
-) -> None:
-    """Take a source away that `source add` made: contract, staging models and raw tables. Landed files stay."""
-    from orchestration.config import load_settings
-    from orchestration.privacy.access import authorise
-    from orchestration.scaffold.show import show_removal, show_removed
-    from orchestration.scaffold.source import plan_removal, remove_source
-
-    authorise("source.remove")
-    settings = load_settings()
-    removal = plan_removal(settings, name)
-    show_removal(removal, with_landing=with_landing)
-    if not yes:
-        typer.confirm("Remove it?", abort=True)
-    remove_source(settings, removal, with_landing=with_landing)
-    show_removed(removal)
-
-
-@contract_app.command("check")
-def contract_check() -> None:
-    """Check every contract against the standard and against what has landed. Exit code 0 says that none is wrong."""
-    from orchestration.config import load_settings
-    from orchestration.scaffold.check import check_contracts
-    from orchestration.scaffold.show import show_check
-
-    if not show_check(check_contracts(load_settings())):
-        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Why two records are, or are not, one customer: the evidence of a pair, piece by piece.
 
 Belongs here: weighing any pair with the model in use and naming each piece of evidence in words. Does not belong here:
-how it is shown (`orchestration.display_review`, `explain_page`), customers of many records (see `explain_customer`).
+how it is shown (`orchestration.display.review`, `explain_page`), customers of many records (see `explain_customer`).
 
 The weight of a pair is log2 of the odds that both records are one person. It adds up: the prior (how rare it is that two
 records are one person), one weight per comparison (log2 m/u of the level that the pair reached, Fellegi and Sunter

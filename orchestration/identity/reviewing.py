@@ -1,7 +1,7 @@
 """Working through the review queue: the next pairs, deciding, taking back.
 
 Belongs here: what a review reads from the warehouse and appends to the ledger. Does not belong here: keys, questions and
-layout (see `orchestration.cli_review`, `orchestration.display_review`).
+layout (see `orchestration.commands.review`, `orchestration.display.review`).
 
 The warehouse is opened for each look and let go of at once, so that a run may start while somebody thinks.
 """

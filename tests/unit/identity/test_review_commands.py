@@ -14,7 +14,7 @@ from identity_people import DAY, resolve
 from identity_people import make as make_people
 from typer.testing import CliRunner
 
-from orchestration.cli_review import explain, review
+from orchestration.commands.review import explain, review
 from orchestration.errors import KindredError
 from orchestration.identity.explain import explain_pair
 from orchestration.ledger.judgements import in_force, living, note_uses, read_judgements
@@ -85,7 +85,7 @@ def office(made: tuple[Path, LinkageModel], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("KINDRED_ROLE", raising=False)
     monkeypatch.delenv("KINDRED_LEDGER_URL", raising=False)
-    monkeypatch.setattr("orchestration.display.console.width", 200, raising=False)
+    monkeypatch.setattr("orchestration.display.console.console.width", 200, raising=False)
     yield Office(tmp_path / "data", made[1])
 
 

@@ -1,16 +1,18 @@
-"""What `kindred model` shows. Layout and words only."""
+"""What `kindred model`, `resolve` and `evaluate` show. Layout and words only."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from orchestration.display import console
+from orchestration.display.console import console, show_path
 
 if TYPE_CHECKING:
+    from orchestration.linkage import ClusterScores
     from orchestration.linkage.comparing import ModelComparison, Regrouping
     from orchestration.linkage.drift import Drift
     from orchestration.linkage.registry import KeptModel, Trained
+    from orchestration.linkage.resolving import Resolution
     from orchestration.linkage.stitching import StitchScores
 
 # Weights that moved less than these would hide them.
@@ -167,3 +169,39 @@ def _show_regroupings(title: str, examples: "Sequence[Regrouping]", count: int) 
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else f"{value:{form}}"
+
+
+def show_resolution(done: "Resolution") -> None:
+    """How columns were understood, and what came out."""
+    console.print("Columns understood as:")
+    for line in done.mapping.lines():
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(
+        f"\n{done.records:,} records, {done.customers:,} customers; the largest has {done.largest_customer:,} records."
+    )
+    expected = done.model.report
+    console.print(f"Threshold weight {done.model.threshold_weight:.2f}, model {done.model.version}", highlight=False)
+    if "expected_precision" in expected:
+        console.print(
+            f"Expected of pairs in training: precision {expected['expected_precision']:.3f}, "
+            f"recall {expected['expected_recall']:.3f} of the pairs compared",
+            highlight=False,
+        )
+    show_path("Written to", done.out)
+
+
+def show_scores(scores: "ClusterScores") -> None:
+    """How well the resolved customers agree with the truth."""
+    table = Table(title="Customers against the truth", title_justify="left", header_style="bold", show_edge=False)
+    table.add_column("")
+    for column in ("precision", "recall", "F1"):
+        table.add_column(column, justify="right")
+    pairwise = (scores.pairwise_precision, scores.pairwise_recall, scores.pairwise_f1)
+    bcubed = (scores.bcubed_precision, scores.bcubed_recall, scores.bcubed_f1)
+    table.add_row("pairwise", *(f"{value:.4f}" for value in pairwise))
+    table.add_row("B-cubed", *(f"{value:.4f}" for value in bcubed))
+    console.print(table)
+    console.print(
+        f"\n{scores.records:,} records of {scores.entities:,} people, resolved to {scores.clusters:,} customers; "
+        f"largest customer {scores.largest_cluster} records, largest person {scores.largest_entity}."
+    )

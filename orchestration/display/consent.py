@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 
-from orchestration.display import console
+from orchestration.display.console import console, plain_table
 
 if TYPE_CHECKING:
     from orchestration.ledger.consent import ConsentDecision
@@ -33,7 +32,7 @@ def show_consent_of(found: "ConsentOf") -> None:
     """What holds, and what was entered by hand."""
     console.print(f"{found.person.customer_id}, {_records(found.person)}", highlight=False)
     if found.standing:
-        table = _table("purpose", "channel", "status", "legal basis", "decided (UTC)", "from", "")
+        table = plain_table("purpose", "channel", "status", "legal basis", "decided (UTC)", "from", "")
         for answer in found.standing:
             colour = "green" if answer.status == "granted" else "red"
             table.add_row(
@@ -48,7 +47,7 @@ def show_consent_of(found: "ConsentOf") -> None:
         console.print(f"[red]Restricted for {', '.join(found.restricted)}.[/]")
     if found.entered:
         console.print("\nEntered by hand, in this order:")
-        table = _table("purpose", "channel", "status", "answered (UTC)", "record", "how", "by")
+        table = plain_table("purpose", "channel", "status", "answered (UTC)", "record", "how", "by")
         for decision in found.entered:
             table.add_row(
                 escape(decision.purpose), escape(decision.channel), decision.status,
@@ -76,7 +75,7 @@ def show_registry(entries: "Sequence[RegistryEntry]") -> None:
     if not entries:
         console.print("No column of that kind.")
         return
-    table = _table("table", "column", "class", "attribute", "from", "purposes (legal basis)", "kept")
+    table = plain_table("table", "column", "class", "attribute", "from", "purposes (legal basis)", "kept")
     for entry in entries:
         purposes = ", ".join(f"{purpose.purpose} ({purpose.legal_basis})" for purpose in entry.purposes)
         table.add_row(
@@ -102,7 +101,7 @@ def show_roles(identity: "Identity", roles: "Roles") -> None:
     """Who acts, and what each role may do."""
     console.print(f"You are {escape(identity.words)}.", highlight=False)
     names = sorted(roles.roles)
-    table = _table("permission", *names, "what it allows")
+    table = plain_table("permission", *names, "what it allows")
     for permission, text in roles.permissions.items():
         marks = ["yes" if permission in roles.roles[name] else "" for name in names]
         table.add_row(permission, *marks, text)
@@ -113,10 +112,3 @@ def _records(person: "PersonRecords") -> str:
     count = len(person.record_ids)
     words = "record" if count == 1 else "records"
     return f"{'all ' if person.whole and count > 1 else ''}{count:,} {words}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

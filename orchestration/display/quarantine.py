@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
-from orchestration.display import console
+from orchestration.display.console import console, plain_table
 
 if TYPE_CHECKING:
     from orchestration.ledger.audit import AuditEntry, Head
@@ -21,7 +20,7 @@ def show_counts(counts: "Sequence[Count]") -> None:
     if not counts:
         console.print("Nothing is held back.")
         return
-    table = _table("table", "load date", "check")
+    table = plain_table("table", "load date", "check")
     table.add_column("rows", justify="right")
     for count in counts:
         check = escape(count.check) if count.check else "[dim](discarded)[/]"
@@ -34,7 +33,7 @@ def show_entries(entries: Sequence[Mapping[str, Any]], limit: int) -> None:
     if not entries:
         console.print("Nothing is held back for that.")
         return
-    table = _table("load date", "file", "row", "check", "value", "reason")
+    table = plain_table("load date", "file", "row", "check", "value", "reason")
     for entry in entries:
         place = entry["file"] or f"key {entry['key']}"
         cells = (entry["load_date"], place, entry["row"], entry["check"], entry["value"], entry["reason"])
@@ -77,7 +76,7 @@ def show_audit_entries(entries: "Sequence[AuditEntry]") -> None:
     if not entries:
         console.print("Nothing has been written to the audit log yet.")
         return
-    table = _table("no.", "at (UTC)", "who", "what", "on", "details")
+    table = plain_table("no.", "at (UTC)", "who", "what", "on", "details")
     for entry in entries:
         details = json.dumps(entry.details, ensure_ascii=False)
         cells = (entry.seq, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor, entry.action, entry.subject, details)
@@ -90,7 +89,7 @@ def show_reconciliation(accounts: "Sequence[Account]") -> bool:
     if not accounts:
         console.print("No day has been reconciled yet: `kindred run` does it.")
         return True
-    table = _table("table", "load date")
+    table = plain_table("table", "load date")
     for column in ("landed", "loaded", "quarantined", "discarded", "suppressed", "superseded", "difference"):
         table.add_column(column, justify="right")
     for account in accounts:
@@ -106,10 +105,3 @@ def show_reconciliation(accounts: "Sequence[Account]") -> bool:
         )
     console.print(table)
     return not any(account.difference for account in accounts)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

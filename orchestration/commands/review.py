@@ -31,7 +31,7 @@ def review(
     Keys: m same person, d different, u unsure, k skip, s show the score, z take the last one back, q quit. Decisions go to
     the ledger and take effect with the next `kindred run`.
     """
-    from orchestration.display_review import show_decided, show_queue, show_undone
+    from orchestration.display.review import show_decided, show_queue, show_undone
     from orchestration.identity.reviewing import ANSWERS
 
     if (decide is not None) + (undo is not None) + list_ > 1:
@@ -65,7 +65,7 @@ def explain(
 ) -> None:
     """Explain why two records are, or are not, one customer; or why each record of a customer belongs to it."""
     from orchestration.config import load_settings
-    from orchestration.display_review import show_customer, show_pair
+    from orchestration.display.review import show_customer, show_pair
     from orchestration.identity.explain import explain_pair
     from orchestration.identity.explain_customer import explain_customer
     from orchestration.identity.explain_page import write_page
@@ -89,7 +89,7 @@ def explain(
         explanation = explain_pair(con, model, *ids)
     show_pair(explanation)
     if html:
-        from orchestration.display import show_path
+        from orchestration.display.console import show_path
 
         write_page(explanation, html)
         show_path("Page", html)
@@ -119,7 +119,7 @@ def _must_exist(settings: "Settings") -> None:
 
 def _ask(desk: "Desk", limit: int) -> None:
     """The keys. End of input quits, so that a script can answer."""
-    from orchestration.display_review import say, show_open_pair, show_score, show_session
+    from orchestration.display.review import say, show_open_pair, show_score, show_session
     from orchestration.errors import KindredError
 
     waiting: list[OpenPair] = list(desk.queue(limit))

@@ -19,7 +19,7 @@ def verify(
 ) -> None:
     """Prove that no entry of the log was changed, dropped or moved. Exit code 0 says so."""
     from orchestration.config import load_settings
-    from orchestration.display_quarantine import show_verdict
+    from orchestration.display.quarantine import show_verdict
     from orchestration.ledger.audit import head as read_head
     from orchestration.ledger.audit import verify as verify_chain
     from orchestration.ledger.audit_file import verify_file
@@ -42,7 +42,7 @@ def verify(
 def show(limit: Annotated[int, typer.Option(min=1, help="At most so many entries, the latest.")] = 20) -> None:
     """The last entries: who did what to what, and when."""
     from orchestration.config import load_settings
-    from orchestration.display_quarantine import show_audit_entries
+    from orchestration.display.quarantine import show_audit_entries
     from orchestration.ledger.audit import entries
     from orchestration.ledger.store import Ledger
     from orchestration.privacy.access import require
@@ -58,7 +58,7 @@ def export(
 ) -> None:
     """The whole log as JSON Lines with its hashes, to keep elsewhere and to verify: kindred audit verify --file FILE."""
     from orchestration.config import load_settings
-    from orchestration.display import show_path
+    from orchestration.display.console import show_path
     from orchestration.ledger.audit import entries
     from orchestration.ledger.audit import head as read_head
     from orchestration.ledger.audit_file import export_lines

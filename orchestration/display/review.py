@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from orchestration.display import console
+from orchestration.display.console import console, plain_table
 
 if TYPE_CHECKING:
     from orchestration.identity.explain import PairExplanation
@@ -27,7 +27,7 @@ def say(text: str) -> None:
 def show_queue(queue: "Sequence[OpenPair]", judgements: "Sequence[Judgement]") -> None:
     """The next pairs without their scores, and what was judged."""
     if queue:
-        table = _table("rank", "record", "record", "why it is asked", "effect")
+        table = plain_table("rank", "record", "record", "why it is asked", "effect")
         for pair in queue:
             cells = (str(pair.rank), pair.record_id_l, pair.record_id_r, pair.reason, f"{pair.effect:.2f}")
             table.add_row(*(escape(cell) for cell in cells))
@@ -35,7 +35,7 @@ def show_queue(queue: "Sequence[OpenPair]", judgements: "Sequence[Judgement]") -
     else:
         say("Nothing to review.")
     if judgements:
-        table = _table("no.", "record", "record", "judged", "by", "on (UTC)", "reason")
+        table = plain_table("no.", "record", "record", "judged", "by", "on (UTC)", "reason")
         for entry in judgements:
             judged = (
                 str(entry.judgement_id), *entry.pair, _WORDS[entry.verdict], entry.decided_by,
@@ -99,7 +99,7 @@ def show_pair(explanation: "PairExplanation") -> None:
 
 def show_customer(explanation: "CustomerExplanation") -> None:
     """Why each record belongs, the weakest link, and what would split it."""
-    table = _table("record", "name", "born", "e-mail", "best link", "chance", "bits")
+    table = plain_table("record", "name", "born", "e-mail", "best link", "chance", "bits")
     for member in explanation.members:
         link = member.best
         if link is None:
@@ -139,15 +139,8 @@ def _side_by_side(left: str, right: str, values: Mapping[str, tuple[str | None, 
     from orchestration.identity.explain import agreement
 
     marks = {"same": "[green]same[/]", "alike": "[yellow]alike[/]", "differs": "[red]differs[/]", "": ""}
-    table = _table("", left, right, "")
+    table = plain_table("", left, right, "")
     for name, (one, other) in values.items():
         mark = marks[agreement(name, one, other)]
         table.add_row(name.replace("_", " "), escape(one or ""), escape(other or ""), mark)
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(header_style="bold", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(escape(column), overflow="fold")
     return table

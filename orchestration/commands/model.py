@@ -16,7 +16,7 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="As `kindred mod
 def list_() -> None:
     """Every model kept: which is in use, since when and why, and which are candidates."""
     from orchestration.config import load_settings
-    from orchestration.display_model import show_models
+    from orchestration.display.model import show_models
     from orchestration.ledger.store import Ledger
     from orchestration.linkage.registry import kept_models
 
@@ -27,7 +27,7 @@ def list_() -> None:
 @model_app.command("drift")
 def drift() -> None:
     """How far the records have moved from those the model in use was trained on. Exit code 1: past a limit."""
-    from orchestration.display_model import show_drift
+    from orchestration.display.model import show_drift
     from orchestration.linkage.registry import drift_of_model
     from orchestration.project import load_project
 
@@ -41,7 +41,7 @@ def drift() -> None:
 @model_app.command("train")
 def train() -> None:
     """Train a candidate on the present records, calibrated by stewards' judgements. It changes nothing by itself."""
-    from orchestration.display_model import show_trained
+    from orchestration.display.model import show_trained
     from orchestration.linkage.registry import judgements_table, require_records, train_candidate
     from orchestration.privacy.access import require
     from orchestration.project import load_project
@@ -63,7 +63,7 @@ def compare(
     ] = None,
 ) -> None:
     """What taking B into use instead of A would change: customers that merge and split, pairs, weights, thresholds."""
-    from orchestration.display_model import show_comparison
+    from orchestration.display.model import show_comparison
     from orchestration.ledger.store import Ledger
     from orchestration.linkage.comparing import compare_models
     from orchestration.linkage.registry import choose_versions, judgements_table, load_model, require_records
@@ -89,7 +89,7 @@ def promote(
     reason: Annotated[str, typer.Option(help="Why; kept in the ledger and the audit log, so name no person.")],
 ) -> None:
     """Take a model into use: the next run resolves everybody anew with it. An older one goes back to it."""
-    from orchestration.display_model import show_promoted
+    from orchestration.display.model import show_promoted
     from orchestration.ledger.store import Ledger
     from orchestration.linkage.registry import load_model, newest_load_date
     from orchestration.linkage.registry import promote as promote_model

@@ -34,7 +34,7 @@ def set_(
     ] = None,
 ) -> None:
     """Enter an answer of a person: it holds from the next run on, and follows their records through merges and splits."""
-    from orchestration.display_consent import show_consent_set
+    from orchestration.display.consent import show_consent_set
     from orchestration.ledger.store import Ledger
     from orchestration.privacy.access import require
     from orchestration.privacy.consent import Answer, as_utc, set_consent
@@ -55,7 +55,7 @@ def set_(
 @consent_app.command("show")
 def show(customer: Customer = None, email: Email = None, record: Record = None) -> None:
     """What a person allows since the last run, what they are restricted for, and what was entered by hand."""
-    from orchestration.display_consent import show_consent_of
+    from orchestration.display.consent import show_consent_of
     from orchestration.ledger.store import Ledger
     from orchestration.privacy.access import require
     from orchestration.privacy.consent import show_consent
@@ -92,7 +92,7 @@ def release(
 def _decide(
     status: "Status", customer: str | None, email: str | None, record: str | None, purpose: str, reason: str
 ) -> None:
-    from orchestration.display_consent import show_restricted
+    from orchestration.display.consent import show_restricted
     from orchestration.ledger.restrictions import ACTIONS
     from orchestration.ledger.store import Ledger
     from orchestration.privacy.access import require

@@ -22,8 +22,8 @@ def map_(
     ] = None,
 ) -> None:
     """List the columns that hold personal data: classification, sources, purposes, retention. From contracts and models."""
-    from orchestration.display import show_path
-    from orchestration.display_consent import show_registry
+    from orchestration.display.consent import show_registry
+    from orchestration.display.console import show_path
     from orchestration.privacy.registry import build_registry, select
     from orchestration.privacy.registry_page import render_page
     from orchestration.project import load_project
@@ -41,7 +41,7 @@ def map_(
 @privacy_app.command("check")
 def check() -> None:
     """Check that no model or export reaches personal data without what its purpose asks for. Exit code 1 names the paths."""
-    from orchestration.display_consent import show_violations
+    from orchestration.display.consent import show_violations
     from orchestration.privacy.purpose_check import find_violations
     from orchestration.project import load_project
 
@@ -54,7 +54,7 @@ def check() -> None:
 def roles() -> None:
     """Who I am here, and what each role may do."""
     from orchestration.config import load_settings
-    from orchestration.display_consent import show_roles
+    from orchestration.display.consent import show_roles
     from orchestration.privacy.access import identify, known_roles
 
     show_roles(identify(load_settings()), known_roles())

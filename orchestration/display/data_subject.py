@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from orchestration.display.console import console
 
 if TYPE_CHECKING:
     from orchestration.privacy.erasure import Done, Plan
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from orchestration.privacy.retention import Expired
     from orchestration.privacy.subject_export import Exported
 
-_console = Console()
 _STEP_WORDS = {
     "tombstones": "writing tombstones",
     "ledger": "taking decisions about the person out of the ledger",
@@ -34,7 +34,7 @@ _STEP_WORDS = {
 @contextmanager
 def erasure_progress() -> Iterator[Callable[[str], None]]:
     """Say which step is going on."""
-    with _console.status("finding what is held") as status:
+    with console.status("finding what is held") as status:
 
         def on_step(step: str) -> None:
             status.update(_STEP_WORDS.get(step, step))
@@ -44,13 +44,13 @@ def erasure_progress() -> Iterator[Callable[[str], None]]:
 
 def show_plan(plan: "Plan") -> None:
     """What an erasure would remove."""
-    _console.print(
+    console.print(
         f"{_people(plan.people)}: {_counted(plan.customers, 'customer id')}, {_counted(plan.records, 'record')}. Nothing was changed.",
         highlight=False,
     )
     _holdings(plan.holdings, "would be removed")
-    _console.print(f"computed anew: {', '.join(plan.rebuilt) or 'nothing'}", highlight=False)
-    _console.print(f"{plan.values} distinctive values would be searched for afterwards", highlight=False)
+    console.print(f"computed anew: {', '.join(plan.rebuilt) or 'nothing'}", highlight=False)
+    console.print(f"{plan.values} distinctive values would be searched for afterwards", highlight=False)
 
 
 def _counted(number: int, what: str) -> str:
@@ -60,17 +60,15 @@ def _counted(number: int, what: str) -> str:
 def show_erased(done: Sequence["Done"]) -> None:
     """What was removed, and where the certificate lies."""
     if not done:
-        _console.print("Nothing to do.")
+        console.print("Nothing to do.")
     for item in done:
         _holdings(item.holdings, "removed")
-        _console.print(
-            f"Request     {item.request_id}\nCertificate {item.certificate}", highlight=False, soft_wrap=True
-        )
+        console.print(f"Request     {item.request_id}\nCertificate {item.certificate}", highlight=False, soft_wrap=True)
 
 
 def show_lifted(request_id: str, people: int) -> None:
     """How many people may come in again."""
-    _console.print(
+    console.print(
         f"{_people(people)} of {request_id} will be taken in again when a source sends them."
         if people
         else f"{request_id} holds nobody back: no such request, or lifted before.",
@@ -81,25 +79,25 @@ def show_lifted(request_id: str, people: int) -> None:
 def show_exported(exported: "Exported") -> None:
     """What was written where."""
     _holdings(exported.holdings, "written")
-    _console.print(f"JSON  {exported.json}\nPage  {exported.page}", highlight=False, soft_wrap=True)
+    console.print(f"JSON  {exported.json}\nPage  {exported.page}", highlight=False, soft_wrap=True)
 
 
 def show_expired(expired: Sequence["Expired"]) -> None:
     """What has been kept long enough."""
     if not expired:
-        _console.print("Nothing has expired.")
+        console.print("Nothing has expired.")
         return
     table = Table("table", "kept for", "expired before", "rows")
     for item in expired:
         table.add_row(item.table, item.retention, str(item.before), f"{item.rows:,}")
-    _console.print(table)
+    console.print(table)
 
 
 def _holdings(holdings: Sequence["Holding"], word: str) -> None:
     table = Table("store", "name", word)
     for item in holdings:
         table.add_row(item.store, item.name, f"{item.rows:,}")
-    _console.print(table)
+    console.print(table)
 
 
 def _people(count: int) -> str:

@@ -40,7 +40,7 @@ def erase(
     ] = None,
 ) -> None:
     """Erase people from every store, keep them out, and certify it. Exit code 0 says that it is certified."""
-    from orchestration.display_privacy import erasure_progress, show_erased, show_lifted, show_plan
+    from orchestration.display.data_subject import erasure_progress, show_erased, show_lifted, show_plan
     from orchestration.ledger.store import Ledger
     from orchestration.ledger.tombstones import lift_tombstones
     from orchestration.privacy import erasure
@@ -77,7 +77,7 @@ def export_subject(
     record: Annotated[str | None, typer.Option(metavar="ID", help="By a source record, such as crm:C7.")] = None,
 ) -> None:
     """Write everything held on a person as JSON and as a page, each value with its file, row and load date."""
-    from orchestration.display_privacy import show_exported
+    from orchestration.display.data_subject import show_exported
     from orchestration.privacy.access import require
     from orchestration.privacy.subject_export import export_subject as export
     from orchestration.project import load_project
@@ -103,7 +103,7 @@ def retention(
     dry_run: DryRun = False,
 ) -> None:
     """Remove what the contracts say has been kept long enough, by the same steps as an erasure."""
-    from orchestration.display_privacy import erasure_progress, show_erased, show_expired
+    from orchestration.display.data_subject import erasure_progress, show_erased, show_expired
     from orchestration.privacy import retention as rules
     from orchestration.privacy.access import require
     from orchestration.project import load_project

@@ -1,7 +1,4 @@
-"""What the command line shows: progress, the account of a run, status and the doctor's findings.
-
-Belongs here: layout and words. Does not belong here: finding out what to show.
-"""
+"""What `kindred run`, `status`, `doctor` and `sample` show: progress, the account of a run, findings. Layout and words only."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,22 +6,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orchestration.daily import GATE_PREFIX, STAGES, DayRun, StepProgress
+from orchestration.display.console import console, near
 from orchestration.doctor import Finding, Verdict
 
 if TYPE_CHECKING:
-    from orchestration.linkage import ClusterScores
-    from orchestration.linkage.resolving import Resolution
     from orchestration.sample import SampleSummary
     from orchestration.status import RunStatus
 
-# Names such as unique:email: are no emoji.
-console = Console(emoji=False)
 # Days shown side by side; more would not fit a terminal.
 SHOWN_DAYS = 5
 
@@ -81,7 +74,7 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
     last = runs[-1]
     runs = [run for run in runs if not run.unchanged_since]
     if not runs:
-        console.print(f"Published  {_near(published)}   (--force runs anyway)", soft_wrap=True)
+        console.print(f"Published  {near(published)}   (--force runs anyway)", soft_wrap=True)
         return
     shown = runs[-SHOWN_DAYS:]
     table = Table(
@@ -112,8 +105,8 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
     console.print(table)
     console.print()
     if last.published:
-        console.print(f"Published  {_near(published)}", soft_wrap=True)
-        console.print(f"Report     {_near(report)}", soft_wrap=True)
+        console.print(f"Published  {near(published)}", soft_wrap=True)
+        console.print(f"Report     {near(report)}", soft_wrap=True)
         console.print("Lineage    make dev   (Dagster UI on http://localhost:3000)")
     else:
         _show_failures(last, published)
@@ -127,7 +120,7 @@ def _show_failures(run: DayRun, published: Path) -> None:
     for line in run.untold:
         console.print(line, markup=False, soft_wrap=True)
     if published.exists():
-        console.print(f"The file published before is still in place, unchanged: {_near(published)}")
+        console.print(f"The file published before is still in place, unchanged: {near(published)}")
     console.print("Mend what is named above and run the day again; nothing that landed is lost.")
 
 
@@ -155,7 +148,7 @@ def show_status(runs: Sequence["RunStatus"], published: Path) -> None:
     console.print(table)
     if published.exists():
         changed = datetime.fromtimestamp(published.stat().st_mtime, UTC)
-        console.print(f"\nPublished file: {_near(published)}, of {changed:%Y-%m-%d %H:%M:%S} UTC")
+        console.print(f"\nPublished file: {near(published)}, of {changed:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def show_findings(findings: Iterable[Finding]) -> bool:
@@ -178,59 +171,10 @@ def show_sample(made: "SampleSummary") -> None:
     )
     console.print(f"Rows landed: {rows}.", soft_wrap=True)
     console.print(f"Planted for the gates to find: {sum(made.defects.values()):,} bad values and rows.")
-    console.print(f"Landing {_near(made.landing)}, truth {_near(made.truth)}\n", soft_wrap=True)
-
-
-def show_resolution(done: "Resolution") -> None:
-    """How columns were understood, and what came out."""
-    console.print("Columns understood as:")
-    for line in done.mapping.lines():
-        console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(
-        f"\n{done.records:,} records, {done.customers:,} customers; the largest has {done.largest_customer:,} records."
-    )
-    expected = done.model.report
-    console.print(f"Threshold weight {done.model.threshold_weight:.2f}, model {done.model.version}", highlight=False)
-    if "expected_precision" in expected:
-        console.print(
-            f"Expected of pairs in training: precision {expected['expected_precision']:.3f}, "
-            f"recall {expected['expected_recall']:.3f} of the pairs compared",
-            highlight=False,
-        )
-    show_path("Written to", done.out)
-
-
-def show_path(title: str, path: Path) -> None:
-    """Where something lies."""
-    console.print(f"{title}: {_near(path)}", soft_wrap=True)
-
-
-def show_scores(scores: "ClusterScores") -> None:
-    """How well the resolved customers agree with the truth."""
-    table = Table(title="Customers against the truth", title_justify="left", header_style="bold", show_edge=False)
-    table.add_column("")
-    for column in ("precision", "recall", "F1"):
-        table.add_column(column, justify="right")
-    pairwise = (scores.pairwise_precision, scores.pairwise_recall, scores.pairwise_f1)
-    bcubed = (scores.bcubed_precision, scores.bcubed_recall, scores.bcubed_f1)
-    table.add_row("pairwise", *(f"{value:.4f}" for value in pairwise))
-    table.add_row("B-cubed", *(f"{value:.4f}" for value in bcubed))
-    console.print(table)
-    console.print(
-        f"\n{scores.records:,} records of {scores.entities:,} people, resolved to {scores.clusters:,} customers; "
-        f"largest customer {scores.largest_cluster} records, largest person {scores.largest_entity}."
-    )
+    console.print(f"Landing {near(made.landing)}, truth {near(made.truth)}\n", soft_wrap=True)
 
 
 def _step_name(step: str) -> str:
     """A step by the table it makes or checks: `gate of raw.crm__contacts`."""
     table = step.removeprefix(GATE_PREFIX).replace("__", ".", 1)
     return f"gate of {table}" if step.startswith(GATE_PREFIX) else table
-
-
-def _near(path: Path) -> str:
-    """The path as seen from here when it lies below, else whole."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

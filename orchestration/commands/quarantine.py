@@ -30,7 +30,7 @@ def list_(
     check: Check = None,
 ) -> None:
     """How many rows are held back, by table, day and check."""
-    from orchestration.display_quarantine import show_counts
+    from orchestration.display.quarantine import show_counts
     from orchestration.project import load_project
     from orchestration.quality.held import list_held
 
@@ -48,7 +48,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = 50,
 ) -> None:
     """The rows held back of a table: file, row, check, value and reason. Shows personal data."""
-    from orchestration.display_quarantine import show_entries
+    from orchestration.display.quarantine import show_entries
     from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.held import show_held
@@ -78,7 +78,7 @@ def replay(
     ] = None,
 ) -> None:
     """Take rows in again through the same gate, corrected or under a mended contract. Exit code 1: the gate blocks."""
-    from orchestration.display_quarantine import show_outcome
+    from orchestration.display.quarantine import show_outcome
     from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.correction_file import read_corrections
@@ -106,7 +106,7 @@ def discard(
     row: Row = None,
 ) -> None:
     """Leave rows out for good. Choose them by day, check, or file and row. Exit code 1: the gate blocks."""
-    from orchestration.display_quarantine import show_outcome
+    from orchestration.display.quarantine import show_outcome
     from orchestration.privacy.access import require
     from orchestration.project import load_project
     from orchestration.quality.replay import discard as discard_rows
@@ -122,7 +122,7 @@ def discard(
 
 def reconcile(day: LoadDate = None) -> None:
     """Account for every landed row: loaded, quarantined, discarded, suppressed. Exit code 1: some are unaccounted for."""
-    from orchestration.display_quarantine import show_reconciliation
+    from orchestration.display.quarantine import show_reconciliation
     from orchestration.project import load_project
     from orchestration.quality.reconciliation import read_reconciliation
 
