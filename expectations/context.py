@@ -6,6 +6,7 @@ Gates need no context at all; Data Docs do.
 Belongs here: making the context. Does not belong here: running suites, or what pages look like.
 """
 
+import logging
 import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ def quiet_context() -> "EphemeralDataContext":
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
     import great_expectations as gx
 
+    # It sets its own level and tells of a temporary folder amid what the user reads.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     for name in list(context.variables.data_docs_sites or {}):
         context.delete_data_docs_site(name)

@@ -22,12 +22,8 @@ def republish(project: Project) -> None:
     day = _last_day(project)
     if day is None:
         return
-    import logging
-
     import dagster as dg
 
-    # Else it tells of a temporary folder amid what the officer reads.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     project.prepare_dagster_home()
     project.transform.prepare()
     from orchestration.daily import failure_message

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from orchestration.display.console import console
+from orchestration.display.console import console, plain_table
 
 if TYPE_CHECKING:
     from orchestration.privacy.erasure import Done, Plan
@@ -87,14 +85,16 @@ def show_expired(expired: Sequence["Expired"]) -> None:
     if not expired:
         console.print("Nothing has expired.")
         return
-    table = Table("table", "kept for", "expired before", "rows")
+    table = plain_table("table", "kept for", "expired before")
+    table.add_column("rows", justify="right")
     for item in expired:
         table.add_row(item.table, item.retention, str(item.before), f"{item.rows:,}")
     console.print(table)
 
 
 def _holdings(holdings: Sequence["Holding"], word: str) -> None:
-    table = Table("store", "name", word)
+    table = plain_table("store", "name")
+    table.add_column(word, justify="right")
     for item in holdings:
         table.add_row(item.store, item.name, f"{item.rows:,}")
     console.print(table)
