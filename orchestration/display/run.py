@@ -54,15 +54,18 @@ def run_progress() -> Iterator[Callable[[StepProgress], None]]:
 
 
 class _StageLines:
-    """Progress for logs: a line when a day's stage begins."""
+    """Progress for logs: a line when a day's stage begins, in the order of the stages.
+
+    What comes from the ledger is taken in at once and belongs to a later stage; that stage has not begun by it.
+    """
 
     def __init__(self) -> None:
-        self._begun: set[tuple[object, str]] = set()
+        self._begun: dict[object, int] = {}
 
     def __call__(self, step: StepProgress) -> None:
-        here = (step.load_date, step.stage)
-        if step.stage and here not in self._begun:
-            self._begun.add(here)
+        begun = self._begun.get(step.load_date, 0)
+        if begun < len(STAGES) and step.stage == STAGES[begun]:
+            self._begun[step.load_date] = begun + 1
             console.print(f"{step.load_date}  {step.stage}")
 
 
