@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PROVENANCE = ("_file", "_row", "_load_date")
 # Of a table on the page: more columns than this do not fit side by side, so many rows do.
 _WIDE, _FEW = 7, 4
+_GOLDEN = "cleansing.golden_field_values"
 _WORDS = {
     "landing": "As your data arrived",
     "warehouse": "What was made of it",
@@ -167,7 +168,7 @@ def _page(content: Mapping[str, Any]) -> str:
     for store, title in _WORDS.items():
         tables = "".join(_section(name, rows) for name, rows in content[store].items())
         sections.append(f"<h2>{title}</h2>{tables or '<p>Nothing.</p>'}")
-    ids = html.escape(", ".join(content["records"]))
+    ids, golden = html.escape(", ".join(content["records"])), _golden(content)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Everything held on you</title>
 <style>
@@ -183,9 +184,20 @@ the row in it and the day on which it was loaded.</p>
 <p>You may ask to have wrong data corrected at its source, to have everything erased or restricted, to object, to take back
 a consent, to receive your data in a form that machines read (the file subject.json beside this page), and you may complain
 to the supervisory authority.</p>
+<h2>What we take to be true of you</h2>{_table(golden) if golden else "<p>Nothing.</p>"}
 {"".join(sections)}
 </body></html>
 """
+
+
+def _golden(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The golden record, value by value, each with the record that it was taken from and the rule that chose it."""
+    shown = {"field": "field", "value": "value", "source": "source", "record_id": "record", "rule": "chosen because"}
+    words = str.maketrans("_", " ")
+    return [
+        {title: row[name].translate(words) if name in ("field", "rule") else row[name] for name, title in shown.items()}
+        for row in content["warehouse"].get(_GOLDEN, ())
+    ]
 
 
 def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
