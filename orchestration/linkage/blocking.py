@@ -122,7 +122,7 @@ def pin_caps(
     Raises CandidateBudgetError when not one key fits.
     """
     records = scalar_int(con, f"select count(*) from {FEATURES}")
-    write_keys(con, keys)
+    write_keys(con, dict(enumerate(keys)))
     histogram = count_blocks(con)
     caps, _ = _fit(keys, histogram, [None] * len(keys), budget, records, 1.0)
     return caps, histogram
@@ -166,7 +166,8 @@ def make_pairs(
             True, everything, tuple(pinned), {}, [KeyReport(("every pair",), everything, everything, records)]
         )
     if counted is None:
-        write_keys(con, keys)
+        # A key that was pinned at less than a pair proposes none, whatever the table.
+        write_keys(con, {number: key for number, key in enumerate(keys) if pinned[number] > 1})
     histogram = count_blocks(con) if counted is None else counted
     caps, reports = live_caps(keys, pinned, histogram, budget, records)
     write_caps(con, caps)
@@ -209,11 +210,11 @@ def key_sql(number: int, key: Sequence[str], alias: str = "") -> tuple[str, str]
 
 
 def write_keys(
-    con: duckdb.DuckDBPyConnection, keys: Sequence[tuple[str, ...]], *, of: str = FEATURES, into: str = KEYS
+    con: duckdb.DuckDBPyConnection, keys: Mapping[int, Sequence[str]], *, of: str = FEATURES, into: str = KEYS
 ) -> None:
-    """Create a table (`number`, `key`, `rid`) with one row per record and key that it fills."""
+    """Create a table (`number`, `key`, `rid`) with one row per record and key, by its number, that it fills."""
     con.execute(f"create or replace table {into} (number utinyint, key ubigint, rid integer)")
-    for number, key in enumerate(keys):
+    for number, key in keys.items():
         value, filled = key_sql(number, key)
         con.execute(f"insert into {into} select {number}, {value}, rid from {of} where {filled}")
 

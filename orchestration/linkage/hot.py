@@ -7,7 +7,7 @@ placeholder values, which standardisation removes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,25 +45,25 @@ class HotValue:
     records: int
 
 
-def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
-    """Empty identifiers and birth dates that too many different people share.
-
-    The table `emptied_values` (`rid`, `mask`) remembers whose: `mask` has the bit of each of
-    `EMPTIED_TOGETHER` that was emptied.
-    """
+def find_hot_values(con: duckdb.DuckDBPyConnection, table: str = FEATURES) -> tuple[HotValue, ...]:
+    """Identifiers and birth dates of a table of features that too many different people share."""
     found: list[HotValue] = []
-    con.execute(f"create or replace table {EMPTIED} (rid integer, mask utinyint)")
     for feature in ("email", "phone", "national_id"):
+        # Only values with enough records are looked at closely: counting is cheap, telling initials apart is not.
         rows = con.execute(
             f"""
-            with holders as (
+            with common as materialized (
+                select {feature} as value from {table} where {feature} is not null
+                group by all having count(*) >= {_TOO_MANY_INITIALS}
+            ),
+            holders as (
                 select
-                    {feature} as value,
+                    common.value,
                     count(*) as records,
-                    count(distinct given_initial) as initials,
-                    count(*) filter (where given is null and family is null and full_name is null)
+                    count(distinct f.given_initial) as initials,
+                    count(*) filter (where f.given is null and f.family is null and f.full_name is null)
                         as nameless
-                from {FEATURES} where {feature} is not null group by all
+                from {table} as f inner join common on f.{feature} = common.value group by all
             )
             select value, records from holders
             where
@@ -73,39 +73,83 @@ def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
             """
         ).fetchall()
         found += [HotValue(feature, str(value), int(records)) for value, records in rows]
-        _empty(con, feature, [str(value) for value, _ in rows])
     rows = con.execute(
         f"""
-        with dates as (
-            select birth as value, count(*) as records, count(distinct given_initial) as initials
-            from {FEATURES} where birth_precise group by all
+        with dates as materialized (
+            select birth as value, count(*) as records from {table} where birth_precise group by all
+        ),
+        common as (
+            select value, records from dates
+            where
+                records >= {_BIRTH_TOO_MANY_RECORDS}
+                and records > {_BIRTH_TIMES_USUAL} * (select avg(records) from dates)
         )
-        select value, records from dates
-        where
-            records >= {_BIRTH_TOO_MANY_RECORDS}
-            and initials >= {_TOO_MANY_INITIALS}
-            and records > {_BIRTH_TIMES_USUAL} * (select avg(records) from dates)
-        order by records desc, value
+        select common.value, common.records from common
+        inner join {table} as f on common.value = f.birth
+        where f.birth_precise
+        group by all having count(distinct f.given_initial) >= {_TOO_MANY_INITIALS}
+        order by common.records desc, common.value
         """
     ).fetchall()
-    found += [HotValue("birth", str(value), int(records)) for value, records in rows]
-    _empty(con, "birth", [str(value) for value, _ in rows])
-    return tuple(found)
+    return (*found, *(HotValue("birth", str(value), int(records)) for value, records in rows))
 
 
-def _empty(con: duckdb.DuckDBPyConnection, feature: str, values: list[str]) -> None:
-    if values:
-        bit = 1 << list(EMPTIED_TOGETHER).index(feature)
-        con.execute(
-            f"insert into {EMPTIED} select rid, {bit} from {FEATURES} where {feature} in (select unnest(?))", [values]
-        )
-        emptied = ", ".join(f"{column} = null" for column in EMPTIED_TOGETHER[feature])
-        con.execute(f"update {FEATURES} set {emptied} where {feature} in (select unnest(?))", [values])
+def mark_hot_values(
+    con: duckdb.DuckDBPyConnection, hot: Sequence[HotValue], table: str = FEATURES, key: str = "rid"
+) -> None:
+    """Create `emptied_values` (`key`, `mask`): `mask` has the bit of each of `EMPTIED_TOGETHER` that a record loses."""
+    con.execute(f"create or replace table {EMPTIED} as select {key}, 0::utinyint as mask from {table} limit 0")
+    for bit, feature in enumerate(EMPTIED_TOGETHER):
+        values = [value.value for value in hot if value.feature == feature]
+        if values:
+            con.execute(
+                f"insert into {EMPTIED} select {key}, {1 << bit} from {table} where {feature} in (select unnest(?))",
+                [values],
+            )
 
 
-def content_sql(columns: Sequence[str]) -> tuple[str, str]:
-    """SQL: two hashes of what a record says, together too many for chance to make two alike."""
-    names = [quoted(name) for name in columns if name not in ("rid", "content", "content_too")]
+def empty_marked(con: duckdb.DuckDBPyConnection, table: str = FEATURES) -> None:
+    """Empty the features, and their frequency classes, that `emptied_values` (`rid`, `mask`) marks."""
+    masks = {int(mask) for (mask,) in con.execute(f"select distinct mask from {EMPTIED}").fetchall()}
+    present = set(columns_of(con, table))
+    for bit, columns in enumerate(EMPTIED_TOGETHER.values()):
+        concerned = [name for column in columns for name in (column, f"{column}_class") if name in present]
+        if concerned and any(mask & (1 << bit) for mask in masks):
+            emptied = ", ".join(f"{column} = null" for column in concerned)
+            con.execute(
+                f"update {table} set {emptied} where rid in (select rid from {EMPTIED} where mask & {1 << bit} != 0)"
+            )
+
+
+def remove_hot_values(con: duckdb.DuckDBPyConnection) -> tuple[HotValue, ...]:
+    """Empty identifiers and birth dates of the features that too many different people share.
+
+    The table `emptied_values` (`rid`, `mask`) remembers whose.
+    """
+    hot = find_hot_values(con)
+    mark_hot_values(con, hot)
+    empty_marked(con)
+    return hot
+
+
+# Whether a record says enough to be one person when it is delivered twice.
+CERTAIN_SQL = (
+    "coalesce(given is not null and length(given) > 1 and family is not null "
+    "and (birth is not null or email is not null or national_id is not null), false)"
+)
+
+
+def content_sql(columns: Collection[str]) -> tuple[str, str]:
+    """SQL: two hashes of what a record says, together too many for chance to make two alike.
+
+    Frequency classes (`<feature>_class`) say nothing that their features do not say, and the order of
+    columns nothing at all.
+    """
+    names = [
+        quoted(name)
+        for name in sorted(columns)
+        if name not in ("rid", "record_id", "row_hash") and name.removesuffix("_class") not in set(columns) - {name}
+    ]
     return f"hash({', '.join(names)})", f"hash('again', {', '.join(reversed(names))})"
 
 
@@ -119,15 +163,11 @@ def fold_identical(con: duckdb.DuckDBPyConnection) -> int:
     features gain `content` and `content_too` (hashes of what the record says), `held` (how many
     records this one stands for) and `copies` (the same, certain copies counting once).
     """
-    content, content_too = content_sql(list(columns_of(con, FEATURES)))
-    certain = (
-        "given is not null and length(given) > 1 and family is not null "
-        "and (birth is not null or email is not null or national_id is not null)"
-    )
+    content, content_too = content_sql(columns_of(con, FEATURES))
     con.execute(
         f"""
         create or replace table contents as
-        select rid, {content} as content, {content_too} as content_too, coalesce({certain}, false) as certain
+        select rid, {content} as content, {content_too} as content_too, {CERTAIN_SQL} as certain
         from {FEATURES}
         """
     )

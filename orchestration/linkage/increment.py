@@ -12,32 +12,25 @@ grew past it, pairs go that no other block proposes; of one that shrank back, al
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orchestration.linkage.blocking import PAIRS
-from orchestration.linkage.comparisons import add_value_classes
 from orchestration.linkage.features import FEATURES
-from orchestration.linkage.hot import IDENTICAL
+from orchestration.linkage.hot import CERTAIN_SQL, IDENTICAL
 from orchestration.linkage.scoring import (
     FOUND,
     SCORED,
     WEIGHED,
+    compared_columns,
     deliver,
     label_components,
-    prepare,
     propose_closing_pairs,
     weigh_copies,
     weigh_pairs,
 )
-from orchestration.linkage.sql import columns_of, scalar_int
+from orchestration.linkage.sql import scalar_int
 from orchestration.linkage.state import State, exists, scored_sql, write_state
 from orchestration.linkage.touched import NeedsFullRun, TouchedBlocks
-from orchestration.linkage.workspace import build_features, check_ids, extras_of, row_hash_sql
 
-if TYPE_CHECKING:
-    pass
-
-_EVERY = "every_feature"
+_CERTAIN_COLUMNS = ("given", "family", "birth", "email", "national_id")
 
 
 class Increment(TouchedBlocks):
@@ -45,10 +38,10 @@ class Increment(TouchedBlocks):
 
     def run(self) -> Increment:
         """Bring edges and state up to date. Raises NeedsFullRun before anything was written."""
-        if not self._find_moved():
+        if not self.find_moved():
             return self
-        self._gather_features()
-        self._find_dirty()
+        self.derive_fresh()
+        self.find_dirty()
         self._propose()
         self._weigh_found()
         self._find_affected()
@@ -56,143 +49,10 @@ class Increment(TouchedBlocks):
         self._write()
         return self
 
-    def _find_moved(self) -> bool:
-        """`moved`: records that are new, gone, or whose row changed; false when there are none."""
-        columns, extras = columns_of(self.source, self.records), extras_of(self.source, self.records)
-        self.source.execute(
-            f"""
-            create table {self.work.name}.main.arriving as
-            select cast(record_id as varchar) as record_id, {row_hash_sql(columns, extras)} as row_hash
-            from {self.records}
-            """
-        )
-        check_ids(self.con, self.records, "arriving")
-        self.con.execute(
-            f"""
-            create table moved as
-            select
-                coalesce(arriving.record_id, before.record_id) as record_id,
-                arriving.record_id is null as gone
-            from arriving full outer join {self.tables.features} as before using (record_id)
-            where arriving.row_hash is distinct from before.row_hash
-            """
-        )
-        self.records_now = scalar_int(self.con, "select count(*) from arriving")
-        self.con.execute("drop table arriving")
-        return scalar_int(self.con, "select count(*) from moved") > 0
-
-    def _gather_features(self) -> None:
-        """`features` and `record_ids` of all records, those of moved ones derived anew."""
-        con, work = self.con, self.work
-        build_features(
-            self.source,
-            work,
-            self.records,
-            where=f"cast(record_id as varchar) in (select record_id from {work.name}.main.moved where not gone)",
-        )
-        con.execute(
-            f"""
-            create table fresh_features as
-            select record_ids.record_id, record_ids.row_hash, f.* exclude (rid)
-            from {FEATURES} as f inner join record_ids using (rid)
-            """
-        )
-        con.execute(
-            f"""
-            create or replace table record_ids as
-            with present as (
-                select record_id from {self.tables.features} anti join moved using (record_id)
-                union all
-                select record_id from fresh_features
-            )
-            select (row_number() over (order by record_id) - 1)::integer as rid, record_id from present
-            """
-        )
-        con.execute(
-            f"""
-            create or replace table {FEATURES} as
-            with present as (
-                select * from {self.tables.features} anti join moved using (record_id)
-                union all by name
-                select * from fresh_features
-            )
-            select record_ids.rid, present.* exclude (record_id, row_hash)
-            from present inner join record_ids using (record_id)
-            """
-        )
-        prepare(con, self.model)
-        con.execute(f"create table contents as select rid, content, content_too from {FEATURES}")
-
-    def _find_dirty(self) -> None:
-        """`dirty` (`rid`, `record_id`), `stale` (`record_id`), and the identical pairs that came and went."""
-        con, scored = self.con, self.tables.scored
-        con.execute(
-            """
-            create table standing as
-            select contents.rid, record_ids.record_id, contents.content, contents.content_too
-            from contents inner join record_ids using (rid)
-            """
-        )
-        con.execute(
-            f"""
-            create table stood as
-            select record_id, content, content_too from {scored} where record_id = representative
-            """
-        )
-        con.execute(
-            "create table dirty as "
-            "select rid, record_id from standing anti join stood using (record_id, content, content_too)"
-        )
-        con.execute(
-            "create table stale as select record_id from stood anti join standing using (record_id, content, content_too)"
-        )
-        con.execute("drop table standing")
-        con.execute("drop table stood")
-        con.execute(
-            """
-            create table changed_ends as
-            select record_id from dirty union select record_id from stale
-            """
-        )
-        con.execute(
-            f"""
-            create table copies as
-            select i.representative, i.rid, i.certain, l_ids.record_id as record_id_l, r_ids.record_id as record_id_r
-            from {IDENTICAL} as i
-            inner join record_ids as l_ids on i.representative = l_ids.rid
-            inner join record_ids as r_ids on i.rid = r_ids.rid
-            """
-        )
-        con.execute(
-            f"""
-            create table copies_before as
-            select representative as record_id_l, record_id as record_id_r from {scored}
-            where record_id != representative
-            """
-        )
-        con.execute(
-            """
-            create table fresh_copies as
-            select * from copies
-            where record_id_l in (select record_id from dirty)
-                or (record_id_l, record_id_r) not in (select (record_id_l, record_id_r) from copies_before)
-            """
-        )
-        con.execute(
-            """
-            create table removed as
-            select * from copies_before
-            where record_id_l in (select record_id from changed_ends)
-                or (record_id_l, record_id_r) not in (select (record_id_l, record_id_r) from copies)
-            """
-        )
-        self.scored = scalar_int(con, "select count(*) from dirty")
-
     def _propose(self) -> None:
         """`candidate_pairs` of dirty records and of blocks that came back; pairs that lost their blocks go."""
         con = self.con
-        standing = scalar_int(con, f"select count(*) from {FEATURES}")
-        if self.budget.compares_every_pair(standing) != self.state.every_pair:
+        if self.budget.compares_every_pair(self.standing) != self.state.every_pair:
             raise NeedsFullRun("the table came to be compared whole, or ceased to be")
         con.execute(
             f"""
@@ -205,12 +65,20 @@ class Increment(TouchedBlocks):
             con.execute(
                 f"""
                 insert into {PAIRS}
-                select distinct least(dirty.rid, f.rid), greatest(dirty.rid, f.rid)
-                from dirty inner join {FEATURES} as f on dirty.rid != f.rid
+                with everyone as (
+                    select record_id from standing
+                    union all
+                    select record_id from {self.tables.scored} anti join said_before using (record_id)
+                    where record_id = representative
+                )
+                select distinct least(dirty.rid, ids.rid), greatest(dirty.rid, ids.rid)
+                from everyone
+                inner join record_ids as ids using (record_id)
+                inner join dirty on dirty.rid != ids.rid
                 """
             )
         else:
-            self.touch_blocks(standing)
+            self.touch_blocks()
             con.execute(
                 f"""
                 insert into {PAIRS}
@@ -233,14 +101,18 @@ class Increment(TouchedBlocks):
     def _weigh_found(self) -> None:
         """`found_pairs` of the candidates, and what they change: `removed` edges, `changed_ends`."""
         con = self.con
-        con.execute(f"alter table {FEATURES} rename to {_EVERY}")
-        self._take_features(
+        self._take_compared(
             f"select l as rid from {PAIRS} union select r from {PAIRS} union select representative from fresh_copies"
+        )
+        con.execute(
+            f"""
+            update fresh_copies set certain = true
+            where representative in (select rid from {FEATURES} where {CERTAIN_SQL})
+            """
         )
         weigh_pairs(con, self.model, self.floor)
         weigh_copies(con, self.model, self.floor, "fresh_copies")
         con.execute(f"alter table {WEIGHED} rename to {FOUND}")
-        con.execute(f"drop table {FEATURES}")
         # A weak pair matters to a component only if it lies inside; then a changed end names it.
         con.execute(
             f"""
@@ -272,16 +144,10 @@ class Increment(TouchedBlocks):
             """
         )
 
-    def _take_features(self, rids: str) -> None:
-        """The features of some records, with frequency classes, as what is compared."""
-        self.con.execute(
-            f"""
-            create or replace table {FEATURES} as
-            with chosen as ({rids})
-            select f.* from {_EVERY} as f semi join chosen using (rid)
-            """
-        )
-        add_value_classes(self.con, self.model.classes)
+    def _take_compared(self, rids: str) -> None:
+        """What is compared of some records, as the table `features`."""
+        wanted = {*compared_columns(self.model, self.columns), *_CERTAIN_COLUMNS}
+        self.take_features(rids, columns=[name for name in self.columns if name in wanted])
 
     def _find_affected(self) -> None:
         """`members`: the records of every component that changed; `components` of them today."""
@@ -299,19 +165,24 @@ class Increment(TouchedBlocks):
         )
         con.execute("create table affected_ids as select * from record_ids semi join affected using (record_id)")
         con.execute("create table members as select rid from affected_ids")
+        self._stand_affected()
+        con.execute("create table stale_or_dirty as select record_id from dirty union select record_id from stale")
         con.execute(
             f"""
             create table kept as
-            select l_ids.rid as l, r_ids.rid as r, edges.match_weight
-            from {self.tables.edges} as edges
-            inner join affected_ids as l_ids on edges.record_id_l = l_ids.record_id
-            inner join affected_ids as r_ids on edges.record_id_r = r_ids.record_id
-            anti join stale_or_dirty as l_gone on edges.record_id_l = l_gone.record_id and not edges.identical
-            anti join stale_or_dirty as r_gone on edges.record_id_r = r_gone.record_id and not edges.identical
+            with inside as materialized (
+                select l_ids.rid as l, r_ids.rid as r, edges.record_id_l, edges.record_id_r, match_weight, identical
+                from {self.tables.edges} as edges
+                inner join affected_ids as l_ids on edges.record_id_l = l_ids.record_id
+                inner join affected_ids as r_ids on edges.record_id_r = r_ids.record_id
+                where not edges.closing
+            )
+            select l, r, match_weight from inside
+            anti join stale_or_dirty as l_gone on inside.record_id_l = l_gone.record_id and not inside.identical
+            anti join stale_or_dirty as r_gone on inside.record_id_r = r_gone.record_id and not inside.identical
             anti join removed
-                on edges.record_id_l = removed.record_id_l and edges.record_id_r = removed.record_id_r
-            where not edges.closing
-            """.replace("stale_or_dirty", "(select record_id from dirty union select record_id from stale)")
+                on inside.record_id_l = removed.record_id_l and inside.record_id_r = removed.record_id_r
+            """
         )
         label_components(
             con,
@@ -322,12 +193,38 @@ class Increment(TouchedBlocks):
             """,
         )
 
+    def _stand_affected(self) -> None:
+        """`identical_records` and `contents`, as a full run has them, of the affected records."""
+        con = self.con
+        con.execute(
+            f"""
+            create table affected_said as
+            with said as (
+                select record_id, representative, content, content_too from said_now semi join affected using (record_id)
+                union all
+                select record_id, representative, content, content_too from {self.tables.scored}
+                semi join affected using (record_id)
+                anti join said_now using (record_id)
+            )
+            select ids.rid, representatives.rid as representative, said.content, said.content_too
+            from said
+            inner join record_ids as ids on said.record_id = ids.record_id
+            inner join record_ids as representatives on said.representative = representatives.record_id
+            """
+        )
+        con.execute(
+            f"create table {IDENTICAL} as select rid, representative from affected_said where rid != representative"
+        )
+        con.execute(
+            "create table contents as select distinct representative as rid, content, content_too from affected_said"
+        )
+
     def _weigh_closing(self) -> None:
         con = self.con
         con.execute(f"create table known as select l, r from kept union all select l, r from {FOUND}")
         propose_closing_pairs(con, found="known")
         self.compared += scalar_int(con, f"select count(*) from {PAIRS}")
-        self._take_features(f"select l as rid from {PAIRS} union select r from {PAIRS}")
+        self._take_compared(f"select l as rid from {PAIRS} union select r from {PAIRS}")
         weigh_pairs(con, self.model, probability_floor=None)
         deliver(con, self.model, SCORED)
 
@@ -343,8 +240,8 @@ class Increment(TouchedBlocks):
                     (edges.record_id_l, edges.record_id_r) in (select (record_id_l, record_id_r) from removed)
                     or (edges.closing and edges.record_id_l in (select record_id from affected))
                     or (not edges.identical and (
-                        edges.record_id_l in (select record_id from dirty union select record_id from stale)
-                        or edges.record_id_r in (select record_id from dirty union select record_id from stale)
+                        edges.record_id_l in (select record_id from stale_or_dirty)
+                        or edges.record_id_r in (select record_id from stale_or_dirty)
                     ))
                 """
             )

@@ -15,7 +15,14 @@ from orchestration.linkage.comparisons import add_value_classes
 from orchestration.linkage.features import ATTRIBUTES, FEATURES
 from orchestration.linkage.increment import Increment
 from orchestration.linkage.model import LinkageModel
-from orchestration.linkage.scoring import PROBABILITY_FLOOR, SCORED, deliver, prepare, score_prepared
+from orchestration.linkage.scoring import (
+    PROBABILITY_FLOOR,
+    SCORED,
+    add_missing_extras,
+    deliver,
+    prepare,
+    score_prepared,
+)
 from orchestration.linkage.sql import columns_of, scalar_int
 from orchestration.linkage.state import State, StateTables, forget_state, read_state, scored_sql, signature, write_state
 from orchestration.linkage.touched import NeedsFullRun
@@ -97,6 +104,8 @@ def _rebuild(
     features = build_features(con, work, records)
     forget_state(con, tables)
     private = features.con
+    add_missing_extras(private, model)
+    add_value_classes(private, model.classes)
     private.execute(
         f"""
         create or replace table {tables.features} as
@@ -106,7 +115,6 @@ def _rebuild(
     )
     prepare(private, model)
     private.execute(f"create table contents as select rid, content, content_too from {FEATURES}")
-    add_value_classes(private, model.classes)
     proposal = score_prepared(features, model, budget, floor)
     compared = scalar_int(private, "select count(*) from candidate_pairs")
     deliver(private, model, SCORED)

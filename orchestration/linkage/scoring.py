@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -78,11 +78,15 @@ def prepared(con: duckdb.DuckDBPyConnection, model: LinkageModel, records: str) 
 
 def prepare(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
     """Bring the table `features` to what is compared: without hot values, identical records folded."""
-    present = columns_of(con, FEATURES)
-    for missing in sorted(set(model.extras) - set(present)):
-        con.execute(f"alter table {FEATURES} add column {quoted(missing)} varchar")
+    add_missing_extras(con, model)
     remove_hot_values(con)
     fold_identical(con)
+
+
+def add_missing_extras(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """Give the table `features` the further columns that the model knows and these records do not have."""
+    for missing in sorted(set(model.extras) - set(columns_of(con, FEATURES))):
+        con.execute(f"alter table {FEATURES} add column {quoted(missing)} varchar")
 
 
 def score_prepared(features: FeatureTable, model: LinkageModel, budget: Budget, floor: float) -> Proposal:
@@ -277,13 +281,18 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
 
 def _narrow_features(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
     """A view of the features that the comparisons name: Splink copies each column of its input twice."""
-    conditions = " ".join(comparison.outcome_sql() for comparison in model.comparisons)
-    named = set(re.findall(r"\w+", conditions))
-    used = [name for name in columns_of(con, FEATURES) if {f"{name}_l", f"{name}_r"} & named or name == "rid"]
+    used = ["rid", *compared_columns(model, columns_of(con, FEATURES))]
     con.execute(
         f"create or replace view compared_features as select {', '.join(quoted(name) for name in used)} from {FEATURES}"
     )
     return "compared_features"
+
+
+def compared_columns(model: LinkageModel, columns: Iterable[str]) -> list[str]:
+    """Those of the columns of features that the comparisons name."""
+    conditions = " ".join(comparison.outcome_sql() for comparison in model.comparisons)
+    named = set(re.findall(r"\w+", conditions))
+    return [name for name in columns if {f"{name}_l", f"{name}_r"} & named]
 
 
 def deliver(con: duckdb.DuckDBPyConnection, model: LinkageModel, target: str) -> None:

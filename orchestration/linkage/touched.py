@@ -8,68 +8,35 @@ increment (increment.py), and how a full run makes pairs (blocking.py).
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from orchestration.linkage.blocking import Budget, Histogram, key_sql, live_caps, write_caps, write_keys
-from orchestration.linkage.features import FEATURES
-from orchestration.linkage.hot import EMPTIED_TOGETHER
-from orchestration.linkage.model import LinkageModel
-from orchestration.linkage.sql import columns_of, quoted, scalar_int
-from orchestration.linkage.state import State, StateTables, read_histogram
-from orchestration.linkage.workspace import Workspace
-
-if TYPE_CHECKING:
-    import duckdb
+from orchestration.linkage.blocking import key_sql, live_caps, write_caps, write_keys
+from orchestration.linkage.hot import EMPTIED, EMPTIED_TOGETHER
+from orchestration.linkage.sql import quoted, scalar_int
+from orchestration.linkage.state import read_histogram
+from orchestration.linkage.today import Today
 
 
 class NeedsFullRun(Exception):  # noqa: N818
     """The state does not suffice for an increment; the message says why. Never leaves this package."""
 
 
-class TouchedBlocks:
+class TouchedBlocks(Today):
     """The part of an increment that is about blocks; works on the tables `dirty` and `stale`."""
 
-    def __init__(
-        self,
-        source: duckdb.DuckDBPyConnection,
-        work: Workspace,
-        model: LinkageModel,
-        records: str,
-        tables: StateTables,
-        state: State,
-        budget: Budget,
-        floor: float,
-    ) -> None:
-        self.source, self.work, self.con = source, work, work.con
-        self.model, self.records, self.tables = model, records, tables
-        self.state, self.budget, self.floor = state, budget, floor
-        self.keys = model.keys if model.comparisons else ()
-        self.scored = self.compared = 0
-        self.edges = state.edges
-        self.histogram: Histogram = {}
-        self.records_now = 0
-
-    def touch_blocks(self, standing: int) -> None:
+    def touch_blocks(self) -> None:
         """`touched_blocks` (with their sizes today and yesterday) and `touched_members`."""
         con = self.con
-        con.execute(f"create table dirty_features as select * from {FEATURES} semi join dirty using (rid)")
+        # No table makes a block of a key fit that was pinned at less than a pair.
+        self.live_keys = {n: key for n, key in enumerate(self.keys) if self.model.caps[n] > 1}
+        self._find_regular()
         self._stale_features()
-        write_keys(con, self.keys, of="dirty_features", into="dirty_keys")
-        write_keys(con, self.keys, of="stale_features", into="stale_keys")
+        write_keys(con, self.live_keys, of="stale_features", into="stale_keys")
+        con.execute("create table dirty_keys as select * from irregular_keys semi join dirty using (rid)")
         con.execute(
             "create table touched as select number, key from dirty_keys union select number, key from stale_keys"
         )
-        con.execute("create table touched_members (number utinyint, key ubigint, rid integer)")
-        for number, key in enumerate(self.keys):
-            value, filled = key_sql(number, key)
-            con.execute(
-                f"""
-                insert into touched_members
-                with keyed as (select {value} as key, rid from {FEATURES} where {filled})
-                select {number}, keyed.key, keyed.rid from keyed
-                semi join (select key from touched where number = {number}) as touched using (key)
-                """
-            )
+        self._members_of("touched", self.live_keys, into="touched_members")
         con.execute(
             """
             create table sized as
@@ -87,7 +54,7 @@ class TouchedBlocks:
             """
         )
         self.histogram = self._new_histogram()
-        caps, _ = live_caps(self.keys, self.model.caps, self.histogram, self.budget, standing)
+        caps, _ = live_caps(self.keys, self.model.caps, self.histogram, self.budget, self.standing)
         if caps != self.state.caps:
             raise NeedsFullRun("the table outgrew the caps of its blocks, or fits them again")
         write_caps(con, caps)
@@ -100,23 +67,82 @@ class TouchedBlocks:
             """
         )
 
-    def _stale_features(self) -> None:
-        """`stale_features`: what the stale records said yesterday, the values that were hot then emptied."""
+    def _key_columns(self) -> list[str]:
+        return sorted({column for key in self.live_keys.values() for column in key})
+
+    def _find_regular(self) -> None:
+        """`regular` (`place`, `rid`): records whose keys the state's features still say; `irregular_keys`: those of the rest."""
+        con, scored = self.con, self.tables.scored
+        con.execute(
+            f"""
+            create table regular as
+            select place, rid from record_ids
+            anti join said_now using (record_id)
+            anti join {EMPTIED} using (record_id)
+            anti join (select record_id from {scored} where record_id != representative) as folded using (record_id)
+            where place is not null
+            """
+        )
+        self.take_features(
+            f"""
+            select record_ids.rid from standing inner join record_ids using (record_id)
+            union
+            select {EMPTIED}.rid from {EMPTIED} inner join {scored} as scored using (record_id)
+            anti join said_now using (record_id)
+            where scored.record_id = scored.representative
+            """,
+            into="irregular_features",
+            columns=self._key_columns(),
+        )
+        write_keys(con, self.live_keys, of="irregular_features", into="irregular_keys")
+
+    def _members_of(self, asked: str, keys: Mapping[int, Sequence[str]], into: str) -> None:
+        """Create a table (`number`, `key`, `rid`) of the records that stand in the blocks (`number`, `key`) of `asked`."""
         con = self.con
+        con.execute("create or replace table found_places (number utinyint, key ubigint, place bigint)")
+        for number, key in keys.items():
+            value, filled = key_sql(number, key)
+            con.execute(
+                f"""
+                insert into found_places
+                with keyed as (
+                    select {value} as key, f.rowid as place from {self.tables.features} as f where {filled}
+                )
+                select {number}, keyed.key, keyed.place from keyed
+                semi join (select key from {asked} where number = {number}) as asked using (key)
+                """
+            )
+        con.execute(
+            f"""
+            create or replace table {into} as
+            select found_places.number, found_places.key, regular.rid from found_places inner join regular using (place)
+            union all
+            select number, key, rid from irregular_keys semi join {asked} as asked using (number, key)
+            """
+        )
+
+    def _stale_features(self) -> None:
+        """`stale_features`: what the stale records said yesterday in keys, the values that were hot then emptied."""
+        con = self.con
+        columns = self._key_columns()
         con.execute(
             f"""
             create table stale_features as
-            select (row_number() over ())::integer as rid, f.* exclude (record_id, row_hash), scored.emptied
-            from {self.tables.features} as f
-            semi join stale using (record_id)
-            inner join {self.tables.scored} as scored using (record_id)
+            with places as (
+                select f.rowid as place, scored.emptied
+                from {self.tables.features} as f
+                semi join stale using (record_id)
+                inner join {self.tables.scored} as scored using (record_id)
+            )
+            select places.place as rid, places.emptied{"".join(f", f.{quoted(name)}" for name in columns)}
+            from {self.tables.features} as f inner join places on f.rowid = places.place
             """
         )
-        for missing in sorted(set(self.model.extras) - set(columns_of(con, "stale_features"))):
-            con.execute(f"alter table stale_features add column {quoted(missing)} varchar")
-        for bit, columns in enumerate(EMPTIED_TOGETHER.values()):
-            emptied = ", ".join(f"{column} = null" for column in columns)
-            con.execute(f"update stale_features set {emptied} where emptied & {1 << bit} != 0")
+        for bit, together in enumerate(EMPTIED_TOGETHER.values()):
+            concerned = [name for name in together if name in columns]
+            if concerned:
+                emptied = ", ".join(f"{name} = null" for name in concerned)
+                con.execute(f"update stale_features set {emptied} where emptied & {1 << bit} != 0")
 
     def _new_histogram(self) -> dict[int, dict[int, int]]:
         counts = {number: Counter(sizes) for number, sizes in read_histogram(self.con, self.tables).items()}
@@ -162,13 +188,12 @@ class TouchedBlocks:
                 on pairs.r = r_keys.rid and l_keys.number = r_keys.number and l_keys.key = r_keys.key
             """
         )
-        con.execute(
-            f"""
-            create table suspect_features as
-            select * from {FEATURES} where rid in (select l from suspects union select r from suspects)
-            """
+        self.take_features(
+            "select l as rid from suspects union select r from suspects",
+            into="suspect_features",
+            columns=self._key_columns(),
         )
-        write_keys(con, self.keys, of="suspect_features", into="suspect_keys")
+        write_keys(con, self.live_keys, of="suspect_features", into="suspect_keys")
         con.execute(
             """
             create table shared as
@@ -182,16 +207,14 @@ class TouchedBlocks:
         self._drop_proposed("select number, key from touched_blocks where live")
         con.execute("delete from shared where (number, key) in (select (number, key) from touched_blocks)")
         # Nearly all suspects share a telling key as well: the first few keys settle them.
-        for number, key in enumerate(self.keys):
+        for number, key in self.live_keys.items():
             if not scalar_int(con, f"select count(*) from shared where number = {number}"):
                 continue
-            value, filled = key_sql(number, key)
+            self._members_of("shared", {number: key}, into="shared_members")
             self._drop_proposed(
                 f"""
-                with keyed as (select {value} as key from {FEATURES} where {filled})
-                select {number} as number, key, from keyed
-                semi join (select key from shared where number = {number}) as asked using (key)
-                group by key having count(*) <= (select cap from block_caps where number = {number})
+                select number, key from shared_members where number = {number} group by all
+                having count(*) <= (select cap from block_caps where number = {number})
                 """
             )
         con.execute("insert into lost select record_id_l, record_id_r from suspects")
