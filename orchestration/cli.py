@@ -13,6 +13,7 @@ import typer
 from orchestration.commands.audit import audit_app
 from orchestration.commands.consent import consent_app, release, restrict
 from orchestration.commands.data_subject import erase, export_subject, retention
+from orchestration.commands.landing import landing_app
 from orchestration.commands.model import model_app
 from orchestration.commands.privacy import privacy_app
 from orchestration.commands.quarantine import quarantine_app, reconcile
@@ -102,11 +103,11 @@ def sample(
     ] = FIRST_SAMPLE_DAY,
 ) -> None:
     """Write the landing files of a sample company, and their truth beside them for `kindred evaluate`."""
-    from orchestration.config import load_settings
     from orchestration.display.run import show_sample
+    from orchestration.project import load_project
     from orchestration.sample import generate
 
-    landing = out or load_settings().landing
+    landing = out or load_project().settings.landing
     show_sample(generate(customers, days, seed, landing, start=start.date()))
 
 
@@ -219,6 +220,7 @@ def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 300
 app.add_typer(source_app, name="source")
 app.add_typer(contract_app, name="contract")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(landing_app, name="landing")
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(audit_app, name="audit")
 app.add_typer(model_app, name="model")

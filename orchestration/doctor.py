@@ -24,6 +24,7 @@ from orchestration.privacy.encryption import (
 )
 from orchestration.project import Project
 from orchestration.sources.deliveries import landed_days
+from orchestration.sources.landed import check_key, forms
 
 # Room for a day's work on a laptop: the working file, its copy while publishing, dbt's artefacts.
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -127,14 +128,16 @@ def _encryption(settings: Settings) -> Finding:
     origin = key_origin(settings)
     if settings.encrypt_working_files:
         load_key_of_working_files(settings)
-        return Finding("encryption", Verdict.OK, f"warehouse and customers.duckdb, key from {origin}")
+        return Finding("encryption", Verdict.OK, f"warehouse, landing and customers.duckdb, key from {origin}")
     if origin is KeyOrigin.FILE:
         return Finding(
             "encryption", Verdict.WARN, "customers.duckdb only, with a key generated in the data folder",
             "in production set KINDRED_ENCRYPTION_KEY or KINDRED_ENCRYPTION_KEY_COMMAND from your secret store",
         )  # fmt: skip
     load_encryption_key(settings)
-    return Finding("encryption", Verdict.OK, f"customers.duckdb, key from {origin}; the warehouse is plain")
+    return Finding(
+        "encryption", Verdict.OK, f"customers.duckdb, key from {origin}; the warehouse and landing are plain"
+    )
 
 
 def _permissions(settings: Settings) -> Finding:
@@ -198,10 +201,29 @@ def _purposes(settings: Settings) -> Finding:
 def _landing(settings: Settings) -> Finding:
     days = landed_days(settings.landing, Project(settings).sources)
     if days:
-        return Finding("landing", Verdict.OK, f"{len(days)} days, {days[0]} to {days[-1]}")
+        return _forms(settings, f"{len(days)} days, {days[0]} to {days[-1]}")
     return Finding(
         "landing", Verdict.WARN, "no landing day", "kindred sample, or put files under landing/<source>/<day>/"
     )
+
+
+def _forms(settings: Settings, seen: str) -> Finding:
+    """Whether the landed files are encrypted, all, some or none, and whether that is what the settings say."""
+    found = forms(settings.landing)
+    if found.encrypted and found.plain:
+        seen += f", mixed: {found.encrypted} files encrypted, {found.plain} plain"
+    else:
+        seen += f", {'encrypted' if found.encrypted else 'plain'}"
+    check_key(settings.landing)
+    if found.plain and settings.encrypt_working_files:
+        return Finding(
+            "landing", Verdict.WARN, seen, "kindred landing encrypt; a day is encrypted when it is collected"
+        )
+    if found.encrypted and not settings.encrypt_working_files:
+        return Finding(
+            "landing", Verdict.WARN, seen, "set KINDRED_ENCRYPT_WORKING_FILES=true, or kindred landing decrypt"
+        )
+    return Finding("landing", Verdict.OK, seen)
 
 
 def _warehouse(settings: Settings) -> Finding:

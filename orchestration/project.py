@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from orchestration.config import Settings, load_settings
 from orchestration.duckdb_files import forget_key, use_key
 from orchestration.privacy.encryption import load_encryption_key, load_key_of_working_files
+from orchestration.sources import landed
 from orchestration.sources.contract import Contract, Table, load_contracts
 from orchestration.transform import Transform
 from orchestration.warehouse import WarehouseLockedError, connect, convert, kept_open
@@ -50,6 +51,12 @@ class Project:
             use_key(self.settings.warehouse, partial(load_key_of_working_files, self.settings))
         else:
             forget_key(self.settings.warehouse)
+        # Encrypted files of landing can be read as long as there is a key, whatever is made of new ones.
+        landed.use_key(
+            self.settings.landing,
+            partial(load_key_of_working_files, self.settings),
+            encrypts=self.settings.encrypt_working_files,
+        )
 
     @cached_property
     def contracts(self) -> tuple[Contract, ...]:
@@ -113,6 +120,20 @@ class Project:
 def load_project() -> Project:
     """The project that the environment describes."""
     return Project(load_settings())
+
+
+def convert_landing(project: Project, *, encrypted: bool) -> landed.Converted:
+    """Encrypt every file below landing with the configured key, or decrypt it; what is done already is left.
+
+    Raises:
+        orchestration.privacy.encryption.EncryptionKeyError: no fit key is set.
+        orchestration.encrypted_files.UnreadableEncryptionError: the key is wrong, or a file is damaged; those before it are
+            done.
+        WarehouseLockedError: a run is going on.
+    """
+    load_key_of_working_files(project.settings)
+    with project.exclusive():
+        return landed.convert(project.settings.landing, encrypted=encrypted)
 
 
 def convert_warehouse(project: Project, *, encrypted: bool) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.config import PROJECT_ROOT
+from orchestration.encrypted_files import UnreadableEncryptionError
 from orchestration.ledger.digest import decisions_digest
 from orchestration.ledger.promotions import read_promotions
 from orchestration.ledger.store import Ledger
@@ -169,7 +170,8 @@ def _is_loaded(con: "duckdb.DuckDBPyConnection", project: Project, day: date) ->
             return False
         try:
             fingerprint = day_fingerprint(contract, table, day, landing)
-        except MissingFileError:
+        except (MissingFileError, UnreadableEncryptionError):
+            # The run says what is wrong with it.
             return False
         loaded = con.execute(
             "select distinct fingerprint from quality.loads where table_name = ? and load_date = ?",

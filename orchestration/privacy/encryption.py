@@ -80,15 +80,15 @@ def load_encryption_key(settings: Settings) -> str:
 
 
 def load_key_of_working_files(settings: Settings) -> str:
-    """The key for the warehouse, which must not be kept beside it.
+    """The key for the warehouse and landing, which must not be kept beside them.
 
     Raises:
         EncryptionKeyError: see `load_encryption_key`; or no key is set.
     """
     if key_origin(settings) is KeyOrigin.FILE:
         raise EncryptionKeyError(
-            "KINDRED_ENCRYPT_WORKING_FILES is set, but no key is: a key generated beside the warehouse would not guard it. "
-            f"Set {KeyOrigin.ENVIRONMENT}, or {KeyOrigin.COMMAND}, from your secret store. {_HOW_TO_MAKE_ONE}"
+            "The warehouse or landing is encrypted, or is to be (KINDRED_ENCRYPT_WORKING_FILES), but no key is set: one that "
+            f"is generated beside them would not guard them. Set {KeyOrigin.ENVIRONMENT}, or {KeyOrigin.COMMAND}, from your secret store. {_HOW_TO_MAKE_ONE}"
         )
     return load_encryption_key(settings)
 

@@ -22,6 +22,7 @@ from orchestration.privacy.suppression import Gatekeeper, file_hash, unclosed
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.deliveries import delivered_files, landed_days
 from orchestration.sources.errors import DeliveryError
+from orchestration.sources.landed import clear_leftovers
 from orchestration.sources.load import LANDED, MALFORMED, day_fingerprint, landed_day
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ def _clear_leftovers(landing: Path, sources: Collection[str]) -> None:
     """Half-written rewrites of an earlier start, and what an extraction that broke off has left: it is taken again."""
     for path in landing.rglob(f"{BESIDE}*"):
         path.unlink()
+    clear_leftovers(landing)
     for source in sources:
         for folder in (landing / source).glob(".*"):
             if folder.is_dir():

@@ -5,12 +5,13 @@ belong here: which rows (see `closure` and `suppression`), and reading rows (see
 numbering of rows this follows).
 
 Lines of text are copied byte for byte: dialect, encoding, byte order mark and line ends stay. Parquet keeps its schema,
-its compression and its row groups.
+its compression and its row groups. An encrypted file stays encrypted.
 """
 
 import codecs
 import errno
 import gzip
+import io
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -20,6 +21,7 @@ from typing import IO, Any
 
 from orchestration.privacy.errors import ErasureError
 from orchestration.sources.compressed import is_compressed
+from orchestration.sources.landed import create, open_landed, unpacked
 from orchestration.sources.servers import FileServer
 
 # In front of the name, so that its ending still says how the file is packed.
@@ -69,34 +71,24 @@ def disk_error(error: OSError, what: str) -> ErasureError:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[IO[bytes]]:
-    if not is_compressed(path):
-        with path.open("rb") as plain:
-            yield plain
-    elif path.suffix.lower() == ".gz":
-        with gzip.open(path, "rb") as packed:
-            yield packed  # type: ignore[misc]
-    else:
-        import io
-
-        import pyarrow as pa
-
-        with pa.input_stream(str(path), compression="zstd") as stream:
-            yield io.BytesIO(stream.read())
+    with unpacked(path) as content:
+        # What unpacks Zstandard has no lines.
+        yield io.BytesIO(content.read()) if path.suffix.lower() == ".zst" else content
 
 
 @contextmanager
 def _writing(path: Path, like: Path) -> Iterator[Any]:
-    if not is_compressed(like):
-        with path.open("wb") as plain:
+    with create(path, like=like) as plain:
+        if not is_compressed(like):
             yield plain
-    elif like.suffix.lower() == ".gz":
-        with path.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
-            yield packed
-    else:
-        import pyarrow as pa
+        elif like.suffix.lower() == ".gz":
+            with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0) as packed:
+                yield packed
+        else:
+            import pyarrow as pa
 
-        with pa.output_stream(str(path), compression="zstd") as stream:
-            yield stream
+            with pa.output_stream(plain, compression="zstd") as stream:
+                yield stream
 
 
 def _write_text(path: Path, beside: Path, server: FileServer, rows: set[int], broken: set[int]) -> None:
@@ -184,11 +176,11 @@ def _write_parquet(path: Path, beside: Path, rows: set[int]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as source:
+    with open_landed(path) as content, pq.ParquetFile(content) as source, create(beside, like=path) as target:
         metadata = source.metadata
         codec = metadata.row_group(0).column(0).compression if metadata.num_row_groups else "SNAPPY"
         schema = source.schema_arrow
-        with pq.ParquetWriter(beside, schema, compression=codec if codec != "UNCOMPRESSED" else "NONE") as writer:
+        with pq.ParquetWriter(target, schema, compression=codec if codec != "UNCOMPRESSED" else "NONE") as writer:
             first = 1
             for group in range(metadata.num_row_groups):
                 table = source.read_row_group(group)

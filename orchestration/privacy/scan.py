@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from orchestration.duckdb_files import opened
 from orchestration.privacy.relations import ENDED_IDS, Relation, relations
 from orchestration.privacy.traces import Traces, values_only
+from orchestration.sources.landed import given_to_duckdb, open_landed, read_bytes
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
@@ -122,16 +123,17 @@ def _queries(item: Relation) -> Iterator[str]:
 
 
 def readable(path: Path) -> Iterator[bytes]:
-    """The content of a file in parts, as UTF-8 where it can be: unpacked, decoded, and the cells of what is tabular."""
-    with path.open("rb") as file:
+    """The content of a file in parts, as UTF-8 where it can be: decrypted, unpacked, decoded, and the cells of what is
+    tabular. Raises UnreadableEncryptionError: nobody can say what is in the file."""
+    with open_landed(path) as file:
         head = file.read(16)
     if head.startswith(b"\x1f\x8b"):
-        with gzip.open(path, "rb") as packed:
+        with open_landed(path) as file, gzip.open(file, "rb") as packed:
             yield from _parts(packed)  # type: ignore[arg-type]
     elif head.startswith(b"\x28\xb5\x2f\xfd"):
         import pyarrow as pa
 
-        with pa.input_stream(str(path), compression="zstd") as stream:
+        with open_landed(path) as file, pa.input_stream(file, compression="zstd") as stream:
             yield from _parts(stream)
     elif head.startswith(b"PAR1"):
         yield from _parquet_cells(path)
@@ -141,9 +143,9 @@ def readable(path: Path) -> Iterator[bytes]:
         yield from _packed_cells(path)
     elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[1:8:2] == b"\0\0\0\0":
         encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-16-le"
-        yield path.read_bytes().decode(encoding, errors="replace").encode()
+        yield read_bytes(path).decode(encoding, errors="replace").encode()
     else:
-        with path.open("rb") as file:
+        with open_landed(path) as file:
             yield from _parts(file)
 
 
@@ -158,14 +160,14 @@ def _parts(file: object) -> Iterator[bytes]:
 def _parquet_cells(path: Path) -> Iterator[bytes]:
     import duckdb
 
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, given_to_duckdb(con, path) as place:
         columns = [
             row[0]
-            for row in con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+            for row in con.execute("describe select * from read_parquet(?)", [place]).fetchall()
             if row[1].startswith(("VARCHAR", "JSON", "STRUCT", "MAP", "BLOB"))
         ]
         for name in columns:
-            cells = con.execute(f"select distinct {quote(name)}::varchar from read_parquet(?)", [str(path)])
+            cells = con.execute(f"select distinct {quote(name)}::varchar from read_parquet(?)", [place])
             while rows := cells.fetchmany(100_000):
                 yield "\n".join(value for (value,) in rows if value is not None).encode()
 

@@ -8,7 +8,6 @@ A row is held back when it carries a source's own id of the person, or when what
 says of somebody else. What is held back is counted and never kept.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -47,6 +46,7 @@ from orchestration.privacy.tombstone_keys import (
     street_form,
 )
 from orchestration.sources.contract import Contract, Table
+from orchestration.sources.landed import content_hash
 from orchestration.sources.names import literal
 
 if TYPE_CHECKING:
@@ -283,9 +283,8 @@ def _exists(con: "duckdb.DuckDBPyConnection", name: str) -> bool:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a landed file's content; encrypting it does not change that."""
+    return content_hash(path)
 
 
 def unclosed(con: "duckdb.DuckDBPyConnection", malformed: str) -> dict[str, Collection[int]]:

@@ -22,6 +22,7 @@ from orchestration.errors import KindredError
 from orchestration.sample.render import CAPTURED, FLAG_BIRTH, FLAG_EMAIL, FLAG_NAME, FLAG_PHONE
 from orchestration.sample.state import Bools, stochastic_round
 from orchestration.sample.words import Ints
+from orchestration.sources.landed import create, write_whole
 
 MARKER = "_SAMPLE.json"
 SUCCESS = "_SUCCESS"
@@ -137,7 +138,7 @@ class Delivery:
         if kind is not None:
             shutil.rmtree(self.partial, ignore_errors=True)
             return
-        (self.partial / MARKER).write_text(json.dumps(self.identity, sort_keys=True) + "\n", encoding="utf-8")
+        write_whole(self.partial / MARKER, f"{json.dumps(self.identity, sort_keys=True)}\n".encode())
         old = self.folder.with_name(f".{self.day.isoformat()}.old")
         shutil.rmtree(old, ignore_errors=True)
         if self.folder.exists():
@@ -205,13 +206,15 @@ class _Parquet:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._file = create(path)
+        self._writer = pq.ParquetWriter(self._file, schema, compression="zstd")
 
     def write(self, rows: pa.Table) -> None:
         self._writer.write_table(rows.select(self._schema.names).cast(self._schema))
 
     def close(self) -> None:
         self._writer.close()
+        self._file.close()
 
 
 class _Lines:
@@ -219,7 +222,7 @@ class _Lines:
 
     def __init__(self, path: Path, header: str | None, encoding: str) -> None:
         self._encoding = encoding
-        self._file = path.open("wb")
+        self._file = create(path)
         if header is not None:
             self._file.write((header + "\n").encode(encoding))
 

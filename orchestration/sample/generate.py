@@ -24,6 +24,7 @@ from orchestration.sample.render import connect
 from orchestration.sample.truth import write_truth
 from orchestration.sample.words import load_words
 from orchestration.sample.world import World
+from orchestration.sources.landed import read_bytes
 
 DEFAULT_START = date(2026, 1, 5)
 
@@ -141,7 +142,7 @@ def _marker(folder: Path) -> dict[str, object] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bytes(path))
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

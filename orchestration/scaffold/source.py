@@ -3,7 +3,6 @@
 Belongs here: which files are written where, in which order, and the way back. Does not belong here: what is written.
 """
 
-import filecmp
 import re
 import shutil
 import tempfile
@@ -20,11 +19,12 @@ from orchestration.config import Settings
 from orchestration.scaffold.contract_file import GENERATED_BY, contract_yaml, landed_name
 from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.files import open_file
-from orchestration.scaffold.plan import SourcePlan, plan_source
+from orchestration.scaffold.plan import SourcePlan, Wishes, plan_source
 from orchestration.scaffold.profile import profile_file
 from orchestration.scaffold.staging import staging_files
-from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, Delivery, load_contract
+from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, load_contract
 from orchestration.sources.deliveries import landed_days
+from orchestration.sources.landed import content_hash, copy_in
 from orchestration.sources.load import load_day
 
 SET_ASIDE = "set_aside"
@@ -75,9 +75,7 @@ def add_source(
     source: str,
     day: date,
     *,
-    delivery: Delivery | None = None,
-    key: str | None = None,
-    feeds: Sequence[str] = (),
+    wishes: Wishes | None = None,
     only: bool | None = None,
 ) -> Added:
     """Make a source of a file: contract, staging models, landed file. Proves first that the file loads by the contract.
@@ -91,12 +89,14 @@ def add_source(
     contract_path = settings.contracts / f"{source}{CONTRACT_SUFFIX}"
     staging = settings.dbt_project / "models" / "staging" / source
     _refuse_name(settings, source, contract_path, staging)
+    wishes = wishes or Wishes()
+    _refuse_people(settings, wishes.people)
     with tempfile.TemporaryDirectory(prefix="kindred-add-") as folder:
         workspace = Path(folder)
         with duckdb.connect() as con:
             con.execute("set timezone = 'UTC'")
             opened = open_file(con, file, workspace)
-            plan = plan_source(con, profile_file(con, opened), source, day, delivery=delivery, key=key, feeds=feeds)
+            plan = plan_source(con, profile_file(con, opened), source, day, wishes)
         target = settings.landing / source / day.isoformat() / landed_name(plan)
         _refuse_landed(target, opened.path)
         text = contract_yaml(plan)
@@ -176,6 +176,19 @@ def _refuse_name(settings: Settings, source: str, contract: Path, staging: Path)
         raise ScaffoldError(f"{settings.dbt_project} is missing: the staging models have nowhere to go")
 
 
+def _refuse_people(settings: Settings, people: str | None) -> None:
+    """Ids of another source's people need that source, and records that it feeds."""
+    if people is None:
+        return
+    found = [load_contract(path) for path in sorted(settings.contracts.glob(f"*{CONTRACT_SUFFIX}"))]
+    feeding = [c.source for c in found if any("customer_records" in table.feeds for table in c.tables)]
+    if people not in feeding:
+        raise ScaffoldError(
+            f"--people {people}: no active source of that name has people; known are {', '.join(feeding) or 'none'}. Add the "
+            "file with the people first"
+        )
+
+
 def _refuse_landed(target: Path, file: Path) -> None:
     others = sorted(p.name for p in target.parent.glob("*") if p.name[0] not in "._" and p.name != target.name)
     if others:
@@ -183,7 +196,7 @@ def _refuse_landed(target: Path, file: Path) -> None:
         raise ScaffoldError(
             f"{target.parent} holds other files already ({shown}): move them away, or choose another --date"
         )
-    if target.exists() and not target.samefile(file) and not filecmp.cmp(target, file, shallow=False):
+    if target.exists() and not target.samefile(file) and content_hash(target) != content_hash(file):
         raise ScaffoldError(f"{target} has landed already and differs: move it away, or choose another --date")
 
 
@@ -284,7 +297,7 @@ def _land(file: Path, target: Path, undo: Undo) -> None:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with _beside(target) as new:
-            shutil.copyfile(file, new)
+            copy_in(file, new)
             new.rename(target)
         undo.append(lambda: target.unlink(missing_ok=True))
     if not success.exists():

@@ -4,10 +4,11 @@ Belongs here: gzip and Zstandard, told by a file's last suffix. Does not belong 
 """
 
 import fnmatch
-import gzip
 import shutil
 import zlib
 from pathlib import Path, PurePosixPath
+
+from orchestration.sources.landed import create, unpacked
 
 COMPRESSIONS = (".gz", ".zst")
 _CHUNK = 1 << 20
@@ -31,16 +32,8 @@ def plain_copy(path: Path, folder: Path) -> Path:
         return path
     copy = folder / "plain"
     try:
-        with copy.open("wb") as target:
-            if path.suffix.lower() == ".gz":
-                with gzip.open(path, "rb") as packed:
-                    shutil.copyfileobj(packed, target, _CHUNK)
-            else:
-                import pyarrow as pa
-
-                with pa.input_stream(str(path), compression="zstd") as stream:
-                    while chunk := stream.read(_CHUNK):
-                        target.write(chunk)
+        with create(copy) as target, unpacked(path) as content:
+            shutil.copyfileobj(content, target, _CHUNK)
     except (OSError, EOFError, zlib.error) as error:
         raise BrokenCompressionError(str(error)) from error
     return copy

@@ -27,6 +27,7 @@ from orchestration.sources.corrections import MALFORMED, Applied, apply_decision
 from orchestration.sources.deliveries import delivered_files
 from orchestration.sources.drift import DriftRules, profile_landed
 from orchestration.sources.errors import DriftError
+from orchestration.sources.landed import content_hash, encrypt_file, encrypts
 from orchestration.sources.names import literal, quote
 from orchestration.sources.raw_table import kept_extras, raw_columns, raw_differs, widen
 from orchestration.sources.read import read_file
@@ -80,6 +81,7 @@ def load_day(
 
     Raises:
         DeliveryError: a file is missing, unreadable, or does not have the contract's columns.
+        EncryptionKeyError, LandingKeyError, ChangedMeanwhileError: a file could not be encrypted.
         PrivacyError: erased people could not be held back: the key of their tombstones is lost, or the disk is full.
     """
     ensure_tables(con)
@@ -88,7 +90,7 @@ def load_day(
     ensure_suppressed_table(con)
     if raw_differs(con, table, kept_extras(con, contract, table)):
         _rebuild(con, contract, table, landing, run_id, decisions, keeper)
-    files = delivered_files(contract, table, load_date, landing)
+    files = _collected(contract, table, load_date, landing)
     fingerprint = _fingerprint(contract, files)
     decided = decisions(table.raw_name, load_date)
     known = _known_load(con, table, load_date, fingerprint)
@@ -122,6 +124,15 @@ def _hold_back(
         held = keeper.find(con, table, LANDED, MALFORMED)
         keeper.take_out(con, contract, table, load_date, landing, held, MALFORMED)
     return bool(held)
+
+
+def _collected(contract: Contract, table: Table, load_date: date, landing: Path) -> list[Path]:
+    """The day's files; those that others put there are encrypted first, where landing is."""
+    files = delivered_files(contract, table, load_date, landing)
+    for path in files:
+        if encrypts(path):
+            encrypt_file(path)
+    return files
 
 
 def day_fingerprint(contract: Contract, table: Table, load_date: date, landing: Path) -> str:
@@ -405,8 +416,7 @@ def _known_load(con: duckdb.DuckDBPyConnection, table: Table, load_date: date, f
 def _fingerprint(contract: Contract, files: list[Path]) -> str:
     digest = hashlib.sha256(f"{LOADER_VERSION}\n{contract.fingerprint_text}\n".encode())
     for path in files:
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\n{content_hash(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -432,7 +442,7 @@ def _rebuild(
     with _transaction(con):
         con.execute(f"create or replace table raw.{table.raw_name} ({', '.join(raw_columns(table))})")
         for day in days:
-            files = delivered_files(contract, table, day, landing)
+            files = _collected(contract, table, day, landing)
             fingerprint = _fingerprint(contract, files)
             decided = decisions(table.raw_name, day)
             _place_day(con, contract, table, day, landing, files, fingerprint, run_id, decided)

@@ -4,7 +4,9 @@ Belongs here: choosing the reader of the contract's format. Does not belong here
 `read_json_lines`, `read_parquet`), types (see `typed`) and judging values (see the quality gates).
 """
 
+from orchestration.encrypted_files import UnreadableEncryptionError
 from orchestration.sources.errors import DeliveryError, DriftError, MissingFileError, UnreadableFileError
+from orchestration.sources.landed import size_of
 from orchestration.sources.names import literal, quote
 from orchestration.sources.read_csv import read_csv
 from orchestration.sources.read_json_lines import read_json_lines
@@ -34,12 +36,16 @@ def read_file(file: Delivered) -> FileRows:
     the unknown columns of all files that the rules let land.
 
     Raises:
-        UnreadableFileError: empty, truncated, or not in the contract's format or encoding.
+        UnreadableFileError: empty, truncated, or not in the contract's format or encoding; encrypted, and there is no key
+            for it or it is damaged.
         DriftError: columns are missing or unknown to the contract.
     """
-    if file.path.stat().st_size == 0:
-        raise UnreadableFileError(
-            f"{file.label} is empty (0 bytes): the delivery broke off. Ask {file.contract.owner} to send it again; "
-            "a day without changes is a file with its header only."
-        )
-    return _READERS[file.server.format](file)
+    try:
+        if size_of(file.path) == 0:
+            raise UnreadableFileError(
+                f"{file.label} is empty (0 bytes): the delivery broke off. Ask {file.contract.owner} to send it again; "
+                "a day without changes is a file with its header only."
+            )
+        return _READERS[file.server.format](file)
+    except UnreadableEncryptionError as error:
+        raise UnreadableFileError(str(error)) from error

@@ -6,7 +6,6 @@ Belongs here: what only CSV needs. Does not belong here: what all readers share 
 import csv
 import itertools
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import duckdb
 
 from orchestration.sources.drift import SAMPLED_VALUES, judge
 from orchestration.sources.errors import UnreadableFileError
+from orchestration.sources.landed import create, given_to_duckdb, open_landed, open_text, workplace
 from orchestration.sources.names import literal
 from orchestration.sources.reading import (
     CHUNK,
@@ -39,8 +39,8 @@ def read_csv(file: Delivered) -> FileRows:
         DriftError: columns are missing or unknown to the contract.
     """
     con, table, server = file.con, file.table, file.server
-    with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
-        text_path = file.as_utf8(Path(folder))
+    with workplace(file.path) as folder:
+        text_path = file.as_utf8(folder)
         header = _header(text_path, server) if server.header else [column.physical_name for column in table.columns]
         accepted = file.accept(
             judge(con, header, table, file.rules, lambda name: _some_values(text_path, server, header, name))
@@ -58,7 +58,7 @@ def read_csv(file: Delivered) -> FileRows:
                     f"{cut[0].row}. Check the quoting of the export, or the contract's delimiter."
                 )
             row = _original_row(broken.row, cut)
-            line, text_path = _cut_line(text_path, broken.line_offset, Path(folder) / f"cut{len(cut)}.csv")
+            line, text_path = _cut_line(text_path, broken.line_offset, folder / f"cut{len(cut)}.csv")
             cut.append(MalformedLine(row, line, "a quote is opened and not closed"))
         malformed = sorted(
             [*cut, *(MalformedLine(_original_row(r.row, cut), r.text, r.reason) for r in rejects)],
@@ -87,18 +87,19 @@ def _scan(con: duckdb.DuckDBPyConnection, path: Path, server: FileServer, column
     names = [_position(place) for place in range(columns)]
     types = ", ".join(f"{literal(name)}: 'varchar'" for name in names)
     nulls = ", ".join(literal(text) for text in ("", *server.null_values))
-    con.execute(
-        f"""
-        create or replace temp table {_ROWS} as
-        select *
-        from read_csv(
-            {literal(str(path))}, delim = {literal(server.delimiter)}, header = {str(server.header).lower()},
-            quote = {literal(server.quote)}, escape = {literal(server.escape)}, nullstr = [{nulls}],
-            auto_detect = false, columns = {{{types}}}, encoding = 'utf-8', parallel = false, store_rejects = true,
-            rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0
+    with given_to_duckdb(con, path) as name:
+        con.execute(
+            f"""
+            create or replace temp table {_ROWS} as
+            select *
+            from read_csv(
+                {literal(name)}, delim = {literal(server.delimiter)}, header = {str(server.header).lower()},
+                quote = {literal(server.quote)}, escape = {literal(server.escape)}, nullstr = [{nulls}],
+                auto_detect = false, columns = {{{types}}}, encoding = 'utf-8', parallel = false, store_rejects = true,
+                rejects_table = 'csv_rejects', rejects_scan = 'csv_scans', rejects_limit = 0
+            )
+            """
         )
-        """
-    )
     return take_rejects(con, "csv_rejects", "csv_scans")
 
 
@@ -112,7 +113,7 @@ def _original_row(row: int, cut: Sequence[MalformedLine]) -> int:
 
 def _cut_line(path: Path, offset: int, target: Path) -> tuple[str, Path]:
     """Copy the file without the line that begins at the byte offset; returns that line and the copy."""
-    with path.open("rb") as source, target.open("wb") as copy:
+    with open_landed(path) as source, create(target) as copy:
         remaining = offset
         while remaining:
             chunk = source.read(min(CHUNK, remaining))
@@ -124,13 +125,13 @@ def _cut_line(path: Path, offset: int, target: Path) -> tuple[str, Path]:
 
 
 def _header(path: Path, server: FileServer) -> list[str]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with open_text(path, "utf-8", errors="replace") as file:
         return next(csv.reader(file, delimiter=server.delimiter, quotechar=server.quote), [])
 
 
 def _some_values(path: Path, server: FileServer, header: Sequence[str], name: str) -> list[str]:
     """Some values of a column, from the beginning of the file."""
     place = list(header).index(name)
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with open_text(path, "utf-8", errors="replace") as file:
         lines = csv.reader(file, delimiter=server.delimiter, quotechar=server.quote)
         return [line[place] for line in itertools.islice(lines, 1, SAMPLED_VALUES) if place < len(line) and line[place]]

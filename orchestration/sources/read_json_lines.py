@@ -4,13 +4,12 @@ Belongs here: what only JSON needs. Does not belong here: what all readers share
 """
 
 import json
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from orchestration.sources.contract import Column
 from orchestration.sources.drift import strangers
 from orchestration.sources.errors import UnreadableFileError
+from orchestration.sources.landed import given_to_duckdb, workplace
 from orchestration.sources.names import literal, quote
 from orchestration.sources.reading import Delivered, FileRows, MalformedLine, placed_rows, take_rejects
 
@@ -23,15 +22,14 @@ def read_json_lines(file: Delivered) -> FileRows:
         DriftError: top-level keys are unknown to the contract.
     """
     con, table = file.con, file.table
-    with tempfile.TemporaryDirectory(prefix="kindred-read-") as folder:
-        text_path = file.as_utf8(Path(folder))
+    with workplace(file.path) as folder, given_to_duckdb(con, file.as_utf8(folder)) as name:
         # JSON forbids raw control characters, so \x01 can never split a valid line.
         con.execute(
             f"""
             create or replace temp table json_lines as
             select line
             from read_csv(
-                {literal(str(text_path))}, delim = '\x01', header = false, quote = '', escape = '',
+                {literal(name)}, delim = '\x01', header = false, quote = '', escape = '',
                 auto_detect = false, columns = {{'line': 'varchar'}}, max_line_size = 16777216,
                 store_rejects = true, rejects_table = 'json_rejects', rejects_scan = 'json_scans', rejects_limit = 0
             )

@@ -16,6 +16,7 @@ from orchestration.sources.compressed import BrokenCompressionError, plain_copy
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.drift import Accepted, DriftRules, Extra, Refused, policy_sentence
 from orchestration.sources.errors import DriftError, UnreadableFileError
+from orchestration.sources.landed import create, open_landed, open_text
 from orchestration.sources.names import literal, quote
 from orchestration.sources.servers import FileServer
 
@@ -170,7 +171,7 @@ def _as_utf8(path: Path, encoding: str, label: str, folder: Path) -> Path:
     Raises UnreadableFileError for bytes that the declared encoding does not know. (Bad bytes in a file that is said to
     be UTF-8 are found row by row, by DuckDB.)
     """
-    with path.open("rb") as file:
+    with open_landed(path) as file:
         has_mark = file.read(3) == codecs.BOM_UTF8
     try:
         is_utf8 = codecs.lookup(encoding).name == "utf-8"
@@ -180,13 +181,14 @@ def _as_utf8(path: Path, encoding: str, label: str, folder: Path) -> Path:
         return path
     copy = folder / "utf8.txt"
     if is_utf8:
-        with path.open("rb") as source, copy.open("wb") as target:
+        with open_landed(path) as source, create(copy) as target:
             source.seek(len(codecs.BOM_UTF8))
             shutil.copyfileobj(source, target, CHUNK)
         return copy
-    with path.open(encoding=encoding, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
+    with open_text(path, encoding) as source, create(copy) as target:
         try:
-            shutil.copyfileobj(source, target, CHUNK)
+            while text := source.read(CHUNK):
+                target.write(text.encode())
         except UnicodeDecodeError as error:
             raise UnreadableFileError(
                 f"{label} is not {encoding}: byte {error.object[error.start]:#x} has no meaning in it "

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.defs.resources import RUN_LOCK, load_dates, project, run_context, stage_tag
+from orchestration.encrypted_files import UnreadableEncryptionError
 from orchestration.ledger.decisions import decisions_of
 from orchestration.ledger.errors import LedgerError
 from orchestration.ledger.store import Ledger
@@ -13,6 +14,7 @@ from orchestration.privacy.suppression import gatekeeper
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.errors import DeliveryError
 from orchestration.sources.extract import ExtractError, UnreachableError, land_day
+from orchestration.sources.landed import ChangedMeanwhileError
 from orchestration.sources.load import load_day
 
 
@@ -64,7 +66,7 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
         try:
             # Before the warehouse is opened: a slow source must not hold it.
             landed = land_day(contract, run.load_date, kindred.settings.landing)
-        except ExtractError as error:
+        except (ExtractError, UnreadableEncryptionError) as error:
             raise dg.Failure(str(error), allow_retries=isinstance(error, UnreachableError)) from error
         try:
             with kindred.warehouse() as con:
@@ -72,7 +74,9 @@ def raw_asset(contract: Contract, table: Table) -> dg.AssetsDefinition:
                 keeper = gatekeeper(kindred)
                 landing = kindred.settings.landing
                 load = load_day(con, contract, table, run.load_date, landing, run.run_id, decisions, keeper)
-        except (DeliveryError, PrivacyError, LedgerError) as error:
+        except (
+            DeliveryError, PrivacyError, LedgerError, UnreadableEncryptionError, ChangedMeanwhileError,
+        ) as error:  # fmt: skip
             raise dg.Failure(str(error), allow_retries=False) from error
         return dg.MaterializeResult(
             metadata={

@@ -14,6 +14,7 @@ from orchestration.sources.contract import Contract
 from orchestration.sources.extract.environment import Environment, value_of
 from orchestration.sources.extract.errors import AccessError, AnswerError, UnreachableError
 from orchestration.sources.extract.files import RemoteFile
+from orchestration.sources.landed import create
 from orchestration.sources.servers import S3Server
 
 ATTEMPTS = 4
@@ -62,7 +63,7 @@ class BucketPlace:
                     answer = self._client.get_object(
                         Bucket=self._server.bucket, Key=self._prefix + file.name, IfMatch=file.version
                     )
-                    with target.open("wb") as copy:
+                    with create(target) as copy:
                         # The body raises IncompleteReadError when it ends before its announced length.
                         for chunk in answer["Body"].iter_chunks(_CHUNK):
                             copy.write(chunk)

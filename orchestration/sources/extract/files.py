@@ -4,7 +4,6 @@ Belongs here: which files belong to a load date, and their copy. Does not belong
 `bucket`) and what is in the files (see `sources.read`).
 """
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +17,7 @@ from orchestration.sources.extract.errors import AnswerError, UnreachableError
 from orchestration.sources.extract.position import end_of
 from orchestration.sources.extract.progress import Progress
 from orchestration.sources.extract.state import Around, DayState
+from orchestration.sources.landed import copy_in
 from orchestration.sources.servers import LocalServer, S3Server, has_date, on_day
 
 
@@ -64,7 +64,7 @@ class FolderPlace:
         """Copy, and look whether somebody wrote meanwhile. Raises UnreachableError."""
         path = self._folder / file.name
         try:
-            shutil.copyfile(path, target)
+            copy_in(path, target)
             facts = path.stat()
         except OSError as error:
             raise UnreachableError(f"{self.label}: {file.name} cannot be copied: {error.strerror}") from error

@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from orchestration.encrypted_files import DamagedFileError
 from orchestration.sources.extract.state import write_json
+from orchestration.sources.landed import read_bytes
 
 _FILE = "_progress.json"
 
@@ -27,10 +29,10 @@ class Progress:
         """The progress of an earlier attempt under the same key; otherwise the folder is emptied."""
         path = folder / _FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_bytes(path))
             if content["key"] == key:
                 return cls(folder, key, dict(content["steps"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, DamagedFileError):
             pass
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -5,10 +5,9 @@ pages (see `paging`).
 """
 
 import json
-import os
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -21,6 +20,7 @@ from orchestration.sources.extract.paging import Page, at_path, first_page, next
 from orchestration.sources.extract.position import Position, Tracker, Window, mark_of
 from orchestration.sources.extract.progress import Progress
 from orchestration.sources.extract.state import DayState, TableState
+from orchestration.sources.landed import create, open_landed, write_whole
 from orchestration.sources.servers import ApiServer, Origin
 
 _NUMBERS = ("bigint", "double", "decimal")
@@ -38,8 +38,8 @@ def take_endpoints(
 ) -> DayState:
     """Write `<table>.jsonl` for every table of the contract.
 
-    Every page is on disk before the next is asked for; an attempt that fails leaves file and progress, and the next one
-    goes on behind the last page. Records that come twice because the list moved between two pages are taken once.
+    Every page is on disk, in a file of its own, before the next is asked for; an attempt that fails leaves pages and
+    progress, and the next one goes on behind the last page. Records that come twice because the list moved between two pages are taken once.
 
     Raises:
         UnreachableError: no answer after all attempts.
@@ -70,50 +70,55 @@ class _Endpoint:
     def take(self, folder: Path, progress: Progress) -> TableState:
         """Read every page that is left and return where the table then stands."""
         path = folder / self.table.file_glob
+        pages = folder / f"_{self.table.name}.pages"
         step = progress.get(self.table.name)
-        if step is None or not path.is_file() or path.stat().st_size < step["bytes"]:
-            return self._read(path, progress, None)
-        if step["page"] is None:
+        if step is not None and step["page"] is None and path.is_file() and not pages.exists():
             return self._state(step)
+        if step is not None and not all(_page(pages, number).is_file() for number in range(step["pages"])):
+            step = None
         try:
-            return self._read(path, progress, step)
+            step = self._read(pages, progress, step)
         except GoneError:
+            if step is None:
+                raise
             # The page that an earlier attempt remembered has expired.
-            return self._read(path, progress, None)
+            step = self._read(pages, progress, None)
+        _put_together([_page(pages, number) for number in range(step["pages"])], path)
+        shutil.rmtree(pages)
+        return self._state(step)
 
-    def _read(self, path: Path, progress: Progress, step: dict[str, Any] | None) -> TableState:
-        page: Page | None = first_page(self.paging) if step is None else Page.from_json(step["page"])
+    def _read(self, pages: Path, progress: Progress, step: dict[str, Any] | None) -> dict[str, Any]:
+        """Read every page that is left, each into its file, and return the last step."""
+        page = first_page(self.paging) if step is None else Page.from_json(step["page"]) if step["page"] else None
         position = Position.from_json(step["position"]) if step and step["position"] else None
         tracker, rows = Tracker(self.window.lower, position), step["rows"] if step else 0
+        number = step["pages"] if step else 0
         if self.window.is_empty:
             page = None
-        with path.open("w+b" if step is None else "r+b") as file:
-            written = _marks_of_lines(file, step["bytes"]) if step else set()
-            asked: set[Page] = set()
-            before: str | None = None
-            while page is not None:
-                asked.add(page)
-                answer = self._ask(page)
-                records = self._records(answer)
-                content = mark_of(json.dumps(records).encode())
-                if self.paging.style in ("page", "offset") and records and content == before:
-                    raise AnswerError(
-                        f"{self.label}: {self.paging.parameter}={page.value} gives the same records as the page before; "
-                        "the server does not know the parameter. Correct paging in the contract."
-                    )
-                before = content
-                rows += self._write(file, records, tracker, written)
-                page = self._following(page, answer, len(records), asked)
-                step = self._step(file, page, rows, tracker)
-                progress.set(self.table.name, step)
-            if rows == 0:
-                # A file of 0 bytes is a delivery that broke off; a day without changes is one empty line.
-                file.seek(0)
-                file.truncate()
-                file.write(b"\n")
-            step = self._step(file, None, rows, tracker)
+        if step is None:
+            shutil.rmtree(pages, ignore_errors=True)
+        pages.mkdir(exist_ok=True)
+        written = {mark for i in range(number) for mark in _marks_of_lines(_page(pages, i))}
+        asked: set[Page] = set()
+        before: str | None = None
+        while page is not None:
+            asked.add(page)
+            answer = self._ask(page)
+            records = self._records(answer)
+            content = mark_of(json.dumps(records).encode())
+            if self.paging.style in ("page", "offset") and records and content == before:
+                raise AnswerError(
+                    f"{self.label}: {self.paging.parameter}={page.value} gives the same records as the page before; "
+                    "the server does not know the parameter. Correct paging in the contract."
+                )
+            before = content
+            lines = self._new_lines(records, tracker, written)
+            write_whole(_page(pages, number), b"".join(line + b"\n" for line in lines))
+            number, rows = number + 1, rows + len(lines)
+            page = self._following(page, answer, len(records), asked)
+            step = self._step(page, number, rows, tracker)
             progress.set(self.table.name, step)
-        return self._state(step)
+        return step or self._step(None, number, rows, tracker)
 
     def _ask(self, page: Page) -> Answer:
         if page.address is not None:
@@ -151,9 +156,9 @@ class _Endpoint:
             )
         return following
 
-    def _write(self, file: BufferedRandom, records: list[dict[str, Any]], tracker: Tracker, written: set[str]) -> int:
-        """Append the records of the window that are not in the file yet; returns how many."""
-        count = 0
+    def _new_lines(self, records: list[dict[str, Any]], tracker: Tracker, written: set[str]) -> list[bytes]:
+        """The records of the window that no earlier page had, as lines."""
+        lines = []
         for record in records:
             line = _line(record)
             mark = mark_of(line)
@@ -171,10 +176,9 @@ class _Endpoint:
                         "of the days before (with and without a time zone, numbers and texts): what is new cannot be "
                         "told. Name another cursorColumn."
                     ) from error
-            file.write(line + b"\n")
+            lines.append(line)
             written.add(mark)
-            count += 1
-        return count
+        return lines
 
     def _is_inside(self, cursor: Any, mark: str) -> bool:
         before = self.window.before
@@ -203,14 +207,12 @@ class _Endpoint:
             f"{' in ISO 8601' if kind in _TIMES else ''}: what is new cannot be told. Correct cursorColumn or its type."
         )
 
-    def _step(self, file: BufferedRandom, page: Page | None, rows: int, tracker: Tracker) -> dict[str, Any]:
-        """What is remembered, once the file is on disk."""
-        file.flush()
-        os.fsync(file.fileno())
+    def _step(self, page: Page | None, number: int, rows: int, tracker: Tracker) -> dict[str, Any]:
+        """What is remembered, once the page is on disk."""
         position = tracker.position
         return {
             "page": page.to_json() if page else None,
-            "bytes": file.tell(),
+            "pages": number,
             "rows": rows,
             "position": position.to_json() if position else None,
         }
@@ -228,11 +230,27 @@ def _line(record: dict[str, Any]) -> bytes:
         return json.dumps(record, separators=(",", ":")).encode()
 
 
-def _marks_of_lines(file: BufferedRandom, size: int) -> set[str]:
-    """Cut the file to the size that was remembered, and return the marks of its lines; writing goes on at its end."""
-    file.truncate(size)
-    file.seek(0)
-    return {mark_of(line.rstrip(b"\n")) for line in file}
+def _page(pages: Path, number: int) -> Path:
+    """The file of a page, by its number from 0."""
+    return pages / f"{number:08d}.jsonl"
+
+
+def _marks_of_lines(page: Path) -> set[str]:
+    with open_landed(page) as file:
+        return {mark_of(line.rstrip(b"\n")) for line in file}
+
+
+def _put_together(pages: list[Path], path: Path) -> None:
+    """Write the table's file of its pages."""
+    with create(path) as file:
+        size = 0
+        for page in pages:
+            with open_landed(page) as content:
+                while part := content.read(1 << 20):
+                    size += file.write(part)
+        if not size:
+            # A file of 0 bytes is a delivery that broke off; a day without changes is one empty line.
+            file.write(b"\n")
 
 
 def _without(address: str, parameter: str) -> str:

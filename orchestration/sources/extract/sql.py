@@ -19,6 +19,7 @@ from orchestration.sources.extract.environment import Environment
 from orchestration.sources.extract.errors import AnswerError
 from orchestration.sources.extract.position import Tracker, Window, mark_of
 from orchestration.sources.extract.state import DayState, TableState
+from orchestration.sources.landed import create
 from orchestration.sources.servers import Origin, SqlServer
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ class _Taker:
         columns, left_out = self._columns(found)
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in columns])
         tracker, rows = Tracker(window.lower), 0
-        with pq.ParquetWriter(folder / self.table.file_glob, schema, compression="zstd") as writer:
+        with (
+            create(folder / self.table.file_glob) as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
             for chunk in self._chunks(columns, found, window):
                 try:
                     kept = self._within(chunk, window, tracker)

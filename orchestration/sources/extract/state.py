@@ -17,6 +17,7 @@ from typing import Any
 from orchestration.sources.contract import Contract, Table
 from orchestration.sources.extract.errors import ExtractError
 from orchestration.sources.extract.position import Position, Window, end_of
+from orchestration.sources.landed import read_bytes, write_whole
 
 STATE_FILE = "_state.json"
 COMPLETE_MARKER = "_SUCCESS"
@@ -127,7 +128,7 @@ def read_state(folder: Path) -> DayState:
     """The state beside a landed day. Raises ExtractError when it cannot be read."""
     path = folder / STATE_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path))
         if content["version"] != _VERSION:
             raise ValueError(f"version {content['version']}")
         return DayState(
@@ -153,9 +154,7 @@ def read_state(folder: Path) -> DayState:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file as a whole: a reader sees the old one or the new one."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
 def _part(state: DayState | None, table: str, cursor: str) -> TableState | None:

@@ -160,9 +160,8 @@ def test_an_attempt_that_broke_off_goes_on_behind_its_last_page(
     vendor.answers = ["ok", "ok", "drop"]
     with pytest.raises(UnreachableError, match="a connection that failed or broke off"):
         people.land(FIFTH)
-    partial = people.folder(FIFTH).with_name(f".{FIFTH}.partial") / "people.jsonl"
-    with partial.open("ab") as file:
-        file.write(b'{"half a line')
+    pages = people.folder(FIFTH).with_name(f".{FIFTH}.partial") / "_people.pages"
+    (pages / f"{len(list(pages.iterdir())):08d}.jsonl").write_bytes(b'{"half a line')
     assert people.land(FIFTH) == whole
     assert people.files(FIFTH) == expected
     assert len(vendor.requests) == requests + 1

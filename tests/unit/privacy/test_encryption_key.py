@@ -116,5 +116,5 @@ def test_a_generated_key_open_to_others_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_generated_key_does_not_guard_the_file_it_lies_beside(tmp_path: Path) -> None:
-    with pytest.raises(EncryptionKeyError, match="would not guard it"):
+    with pytest.raises(EncryptionKeyError, match="would not guard them"):
         load_key_of_working_files(_settings(tmp_path, encrypt_working_files=True))
