@@ -141,7 +141,7 @@ def bare_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> tuple[in
 def _give_ids(con: duckdb.DuckDBPyConnection, day: date, model: LinkageModel) -> None:
     """Assign and accept customer ids, as a run does."""
     assign_ids(con, "clusters", "records", day, model_version=model.version, edges="edges")
-    accept_ids(con, day, model.version)
+    accept_ids(con, day, model.version, clusters="clusters", said="linkage_features")
 
 
 def _timed(step: str, work: Callable[[], Result]) -> tuple[float, Result]:

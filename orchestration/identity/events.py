@@ -128,23 +128,69 @@ def find_changed_judgements(con: "duckdb.DuckDBPyConnection", before: str, now: 
     )
 
 
-def append_events(con: "duckdb.DuckDBPyConnection", events: str, run_date: str, *, model_changed: bool) -> None:
+def find_model_moves(con: "duckdb.DuckDBPyConnection", regrouped: str | None, *, model_changed: bool) -> None:
+    """Make `kindred_model_moves` (customer_id, cluster_id): the moves that the new model made, by itself.
+
+    `regrouped` (record_id, cluster_id) is how the new model groups the records that the last accepted run saw and that
+    still say the same, without all others. A merge is the model's when it puts a record of the merged customer together
+    with one that belonged to somebody else; a split when it puts a record that left apart from one that did not. Where
+    nobody tells (None), every move is the model's.
+    """
+    told = "select customer_id, cluster_id from kindred_moves"
+    if not model_changed:
+        told += " limit 0"
+    elif regrouped is not None:
+        told = f"""
+            with
+                placed as (
+                    select touched.record_id, touched.customer_id, touched.cluster_id, regrouped.cluster_id as alone
+                    from kindred_touched as touched inner join {regrouped} as regrouped using (record_id)
+                    where touched.customer_id is not null
+                ),
+                joined as (
+                    select distinct moves.customer_id, moves.cluster_id
+                    from kindred_moves as moves
+                    inner join placed as ours
+                        on moves.customer_id = ours.customer_id and moves.cluster_id = ours.cluster_id
+                    inner join placed as theirs on ours.alone = theirs.alone and ours.cluster_id = theirs.cluster_id
+                    where moves.kind = 'merged' and theirs.customer_id <> moves.customer_id
+                ),
+                parted as (
+                    select moves.customer_id, moves.cluster_id
+                    from kindred_moves as moves
+                    inner join placed using (customer_id)
+                    where moves.kind = 'split'
+                    group by moves.customer_id, moves.cluster_id
+                    having
+                        count(distinct placed.alone) > 1
+                        and bool_or(placed.cluster_id = moves.cluster_id)
+                        and bool_or(placed.cluster_id <> moves.cluster_id)
+                )
+            select * from joined union all select * from parted
+            """
+    con.execute(f"create or replace temp table kindred_model_moves as {told}")
+
+
+def append_events(con: "duckdb.DuckDBPyConnection", events: str, run_date: str) -> None:
     """Append the run's events, in an order that depends on what happened only.
 
     Reads `kindred_moves`, `kindred_minted` (cluster_id, customer_id, record_id, generation, records), `kindred_retired`
-    (customer_id, records) and `kindred_evidence`.
+    (customer_id, records), `kindred_evidence` and `kindred_model_moves`.
 
     Args:
         run_date: an SQL literal of the day.
     """
-    otherwise = "'model'" if model_changed else "'record'"
     con.execute(
         f"""
         insert into {events}
         with moved as (
             select
                 moves.kind, moves.customer_id, moves.target as other_customer_id, moves.cluster_id,
-                case when evidence.judgement_id is not null then 'judgement' else {otherwise} end as cause,
+                case
+                    when evidence.judgement_id is not null then 'judgement'
+                    when model_moves.customer_id is not null then 'model'
+                    else 'record'
+                end as cause,
                 json_object(
                     'what', moves.records || case moves.kind when 'merged' then ' record(s) joined' else ' record(s) left for' end
                         || ' the other customer',
@@ -163,9 +209,16 @@ def append_events(con: "duckdb.DuckDBPyConnection", events: str, run_date: str, 
             from kindred_moves as moves
             left join kindred_evidence as evidence
                 on moves.customer_id = evidence.customer_id and moves.cluster_id = evidence.cluster_id
+            left join kindred_model_moves as model_moves
+                on moves.customer_id = model_moves.customer_id and moves.cluster_id = model_moves.cluster_id
         ),
         causes_of_parts as (
-            select cluster_id, case when bool_or(cause = 'judgement') then 'judgement' else any_value(cause) end as cause
+            select
+                cluster_id,
+                case
+                    when bool_or(cause = 'judgement') then 'judgement' when bool_or(cause = 'model') then 'model'
+                    else 'record'
+                end as cause
             from moved where kind = 'split' group by cluster_id
         ),
         happened as (

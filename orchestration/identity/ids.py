@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from orchestration.identity.events import append_events, find_changed_judgements, find_evidence
+from orchestration.identity.events import append_events, find_changed_judgements, find_evidence, find_model_moves
 from orchestration.identity.state import (
     ACCEPTED_IDS,
     ACCEPTED_JUDGEMENTS,
@@ -70,6 +70,7 @@ def assign_ids(
     model_version: str | None = None,
     edges: str | None = None,
     judgements: str | None = None,
+    regrouped: str | None = None,
 ) -> IdChanges:
     """Give every cluster an id, starting from the last accepted run, and append what happened.
 
@@ -84,11 +85,13 @@ def assign_ids(
         model_version: the model behind the clusters; another one than at the last accepted run is the cause of events.
         edges: table of record_id_l, record_id_r, match_weight, model_version, for evidence.
         judgements: table like `resolution.judgements`, applied to the clusters, for causes.
+        regrouped: how a new model alone groups what the last accepted run saw and what still says the same (see
+            `regrouping`): record_id, cluster_id. Without it every change that no judgement made is a new model's.
     """
     ensure_tables(con)
     con.execute("begin")
     try:
-        changes = _assign(con, clusters, records, run_date, model_version, edges, judgements)
+        changes = _assign(con, clusters, records, run_date, model_version, edges, judgements, regrouped)
         con.execute("commit")
     except BaseException:
         con.execute("rollback")
@@ -99,7 +102,7 @@ def assign_ids(
 
 
 _TEMPORARY = (
-    "kindred_overlaps", "kindred_sizes", "kindred_heirs", "kindred_named", "kindred_minted", "kindred_moves",
+    "kindred_compared", "kindred_before", "kindred_now", "kindred_model_moves", "kindred_overlaps", "kindred_sizes", "kindred_heirs", "kindred_named", "kindred_minted", "kindred_moves",
     "kindred_retired", "kindred_touched", "kindred_changed_judgements", "kindred_evidence",
 )  # fmt: skip
 
@@ -112,27 +115,32 @@ def _assign(
     model_version: str | None,
     edges: str | None,
     judgements: str | None,
+    regrouped: str | None,
 ) -> IdChanges:
     day = f"date '{run_date.isoformat()}'"
     con.execute(f"delete from {ID_EVENTS} where position > coalesce((select events from {ACCEPTED_RUN}), 0)")
     accepted = con.execute(f"select model_version from {ACCEPTED_RUN}").fetchall()
-    _carry_over(con, clusters)
-    _mint(con, clusters, records)
+    _find_changed(con, clusters)
+    _carry_over(con)
+    _mint(con, records)
     con.execute(
         f"""
         create or replace table {MEMBERSHIPS} as
-        select clusters.record_id, named.customer_id, clusters.match_probability
-        from {clusters} as clusters
-        inner join kindred_named as named using (cluster_id)
-        order by clusters.record_id
+        select compared.record_id, coalesce(named.customer_id, compared.customer_id) as customer_id, match_probability
+        from kindred_compared as compared
+        left join kindred_named as named using (cluster_id)
+        where compared.cluster_id is not null
+        order by compared.record_id
         """
     )
-    _find_moves(con, clusters)
+    _find_moves(con)
     if judgements is not None:
         find_changed_judgements(con, ACCEPTED_JUDGEMENTS, judgements)
     moved = int(con.execute("select count(*) from kindred_moves").fetchall()[0][0])
     find_evidence(con, edges if moved else None, judgements if moved else None)
-    append_events(con, ID_EVENTS, day, model_changed=bool(accepted) and model_version not in (None, accepted[0][0]))
+    model_changed = bool(accepted) and model_version not in (None, accepted[0][0])
+    find_model_moves(con, regrouped, model_changed=model_changed)
+    append_events(con, ID_EVENTS, day)
     _write_ids(con, day)
     counted = con.execute(
         f"""
@@ -143,21 +151,55 @@ def _assign(
     return IdChanges(**{str(kind): int(count) for kind, count in counted})
 
 
-def _carry_over(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
+def _find_changed(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
+    """`kindred_compared` (all records), and of the clusters that are not what they were `kindred_before` and `kindred_now`.
+
+    A cluster none of whose records came, went or changed its cluster's name has the members it had: its id stays
+    whatever happens elsewhere. Names that change without a change of members only cost time.
+    """
+    con.execute(
+        f"""
+        create or replace temp table kindred_compared as
+        select
+            coalesce(clusters.record_id, old.record_id) as record_id, clusters.cluster_id, clusters.match_probability,
+            old.customer_id, old.cluster_id as cluster_before
+        from {clusters} as clusters full outer join {ACCEPTED_MEMBERSHIPS} as old using (record_id);
+
+        create or replace temp table kindred_before as
+        with
+            changed as (
+                select * from kindred_compared where cluster_id is distinct from cluster_before or cluster_before is null
+            ),
+            names as (select cluster_id from changed union select cluster_before from changed)
+        select record_id, customer_id, cluster_id from kindred_compared as compared
+        where
+            compared.cluster_id in (select cluster_id from names where cluster_id is not null)
+            or compared.cluster_before in (select cluster_id from names where cluster_id is not null)
+            or (compared.cluster_before is null and compared.customer_id is not null);
+
+        create or replace temp table kindred_now as
+        select record_id, cluster_id from kindred_before where cluster_id is not null;
+
+        delete from kindred_before where customer_id is null;
+        """
+    )
+
+
+def _carry_over(con: "duckdb.DuckDBPyConnection") -> None:
     """Rules 1 and 2: `kindred_heirs` (where each id goes) and `kindred_named` (the clusters that keep an id)."""
     con.execute(
         f"""
         create or replace temp table kindred_sizes as
-        select customer_id, count(*) as records from {ACCEPTED_MEMBERSHIPS} group by customer_id;
+        select customer_id, count(*) as records from kindred_before group by customer_id;
 
         create or replace temp table kindred_overlaps as
         select
-            old.customer_id, clusters.cluster_id, count(*) as records, min(old.record_id) as first_record,
+            old.customer_id, old.cluster_id, count(*) as records, min(old.record_id) as first_record,
             bool_or(ids.record_id is not distinct from old.record_id) as has_founder
-        from {ACCEPTED_MEMBERSHIPS} as old
-        inner join {clusters} as clusters using (record_id)
+        from kindred_before as old
         inner join {ACCEPTED_IDS} as ids using (customer_id)
-        group by old.customer_id, clusters.cluster_id;
+        where old.cluster_id is not null
+        group by old.customer_id, old.cluster_id;
 
         create or replace temp table kindred_heirs as
         select customer_id, arg_min(cluster_id, (not has_founder, -records, first_record)) as cluster_id
@@ -176,7 +218,7 @@ def _carry_over(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
     )
 
 
-def _mint(con: "duckdb.DuckDBPyConnection", clusters: str, records: str) -> None:
+def _mint(con: "duckdb.DuckDBPyConnection", records: str) -> None:
     """Rule 3: `kindred_minted`, and its clusters added to `kindred_named`."""
     con.execute(
         f"""
@@ -188,7 +230,7 @@ def _mint(con: "duckdb.DuckDBPyConnection", clusters: str, records: str) -> None
             0::integer as generation,
             count(*) as records,
             null::varchar as customer_id
-        from {clusters} as clusters
+        from kindred_now as clusters
         anti join kindred_named as named using (cluster_id)
         left join {records} as records using (record_id)
         group by clusters.cluster_id
@@ -207,10 +249,10 @@ def _mint(con: "duckdb.DuckDBPyConnection", clusters: str, records: str) -> None
     con.execute("insert into kindred_named select cluster_id, customer_id from kindred_minted")
 
 
-def _find_moves(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
+def _find_moves(con: "duckdb.DuckDBPyConnection") -> None:
     """`kindred_moves`: records that changed their id, by old id and new cluster; `kindred_retired`: rule 4."""
     con.execute(
-        f"""
+        """
         create or replace temp table kindred_moves as
         select
             shared.customer_id, shared.cluster_id, named.customer_id as target, shared.records,
@@ -225,9 +267,9 @@ def _find_moves(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
         anti join kindred_heirs using (customer_id);
 
         create or replace temp table kindred_touched as
-        select clusters.record_id, old.customer_id, clusters.cluster_id
-        from {clusters} as clusters
-        left join {ACCEPTED_MEMBERSHIPS} as old using (record_id)
+        select record_id, old.customer_id, clusters.cluster_id
+        from kindred_now as clusters
+        left join kindred_before as old using (record_id)
         where
             clusters.cluster_id in (select cluster_id from kindred_moves)
             or old.customer_id in (select customer_id from kindred_moves);
@@ -267,6 +309,10 @@ def _write_ids(con: "duckdb.DuckDBPyConnection", day: str) -> None:
                 customer_id, record_id, generation, {day}, (select coalesce(max(run_number), 0) + 1 from {ACCEPTED_IDS}),
                 null, null, customer_id
             from kindred_minted
+        ),
+        founders as (
+            select record_id, customer_id from {MEMBERSHIPS}
+            where record_id in (select record_id from known where retired_on is not null)
         )
         select
             known.customer_id, known.record_id, known.generation, known.minted_on, known.run_number, known.retired_on,
@@ -279,8 +325,7 @@ def _write_ids(con: "duckdb.DuckDBPyConnection", day: str) -> None:
             end as current_customer_id
         from known
         -- One equation: a condition on the left side beside it would make DuckDB compare every pair of rows.
-        left join {MEMBERSHIPS} as founders
-            on case when known.retired_on is not null then known.record_id end = founders.record_id
+        left join founders on case when known.retired_on is not null then known.record_id end = founders.record_id
         left join ended on known.leads_to = ended.customer_id
         order by known.customer_id
         """

@@ -65,7 +65,8 @@ _TABLES = (
         position bigint not null
     )""",
     f"{JUDGEMENTS} {_JUDGEMENT_COLUMNS}",
-    f"{ACCEPTED_MEMBERSHIPS} (record_id varchar not null, customer_id varchar not null)",
+    # `cluster_id` is the cluster that the run had, `said` a hash of what the record said: null where nobody told.
+    f"{ACCEPTED_MEMBERSHIPS} (record_id varchar not null, customer_id varchar not null, cluster_id varchar, said ubigint)",
     f"{ACCEPTED_IDS} {_ID_COLUMNS}",
     f"{ACCEPTED_JUDGEMENTS} {_JUDGEMENT_COLUMNS}",
     # At most one row: the last run that was published, its model, and how many events it ended with.
@@ -78,21 +79,38 @@ def ensure_tables(con: "duckdb.DuckDBPyConnection") -> None:
     con.execute("create schema if not exists resolution")
     for table in _TABLES:
         con.execute(f"create table if not exists {table}")
+    for column in ("cluster_id varchar", "said ubigint"):
+        con.execute(f"alter table {ACCEPTED_MEMBERSHIPS} add column if not exists {column}")
 
 
-def accept_ids(con: "duckdb.DuckDBPyConnection", run_date: date, model_version: str | None) -> None:
+def accept_ids(
+    con: "duckdb.DuckDBPyConnection",
+    run_date: date,
+    model_version: str | None,
+    *,
+    clusters: str | None = None,
+    said: str | None = None,
+) -> None:
     """Take over the ids that the run assigned: later runs start from them. Accepting twice changes nothing.
 
     Args:
         run_date: the load date of the run.
         model_version: the linkage model that the run used.
+        clusters: the clusters that the ids were assigned to; the next run need look only at those that changed then.
+        said: table of record_id and row_hash, what each record said to the run; without it nobody can tell later
+            whether a record changed (see `regrouping`).
     """
     ensure_tables(con)
+    cluster_id, row_hash = ("clusters.cluster_id" if clusters else "null"), ("said.row_hash" if said else "null")
+    joins = f"left join {clusters} as clusters using (record_id)" if clusters else ""
+    joins += f" left join {said} as said using (record_id)" if said else ""
     con.execute("begin")
     try:
         con.execute(
             f"""
-            create or replace table {ACCEPTED_MEMBERSHIPS} as select record_id, customer_id from {MEMBERSHIPS};
+            create or replace table {ACCEPTED_MEMBERSHIPS} as
+            select record_id, members.customer_id, {cluster_id}::varchar as cluster_id, {row_hash}::ubigint as said
+            from {MEMBERSHIPS} as members {joins};
             create or replace table {ACCEPTED_IDS} as select * from {CUSTOMER_IDS};
             create or replace table {ACCEPTED_JUDGEMENTS} as select * from {JUDGEMENTS};
             """

@@ -8,14 +8,18 @@ from orchestration.defs.cleansing.assets import CLUSTERS, EDGES, INTEGRATED, JUD
 from orchestration.defs.resources import PLATFORM_OWNER, RUN_LOCK, STAGE_OF_SCHEMA, project, run_context, stage_tag
 from orchestration.identity import accept_ids, assign_ids
 from orchestration.identity.judgements import CONFLICTS, conflicts_in_words, unheeded, write_judgements
+from orchestration.identity.regrouping import regroup_known
 from orchestration.identity.review_queue import QUEUE, make_review_queue
 from orchestration.identity.state import CUSTOMER_IDS, ID_EVENTS, MEMBERSHIPS
 from orchestration.ledger.judgements import in_force, note_uses, read_judgements
 from orchestration.ledger.store import Ledger
 from orchestration.linkage.registry import current_model, newest_load_date
+from orchestration.linkage.state import StateTables
 
 JUDGEMENTS_KEY = dg.AssetKey(["resolution", "judgements"])
 ACCEPTED_KEY = dg.AssetKey(["resolution", "accepted_ids"])
+# What every record said to linkage: `record_id`, `row_hash`.
+SAID = StateTables.beside(EDGES).features
 _PUBLISHED_STAGES = ("storage", "analysis")
 
 
@@ -95,6 +99,7 @@ def customer_ids(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRe
     kindred = project()
     model = current_model(kindred.settings.models)
     with kindred.warehouse() as con:
+        regrouped = regroup_known(con, model, EDGES, SAID, JUDGEMENTS) if model else None
         changes = assign_ids(
             con,
             CLUSTERS,
@@ -103,6 +108,7 @@ def customer_ids(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeRe
             model_version=model.version if model else None,
             edges=EDGES,
             judgements=JUDGEMENTS,
+            regrouped=regrouped,
         )
         customers = con.execute(f"select count(distinct customer_id) from {MEMBERSHIPS}").fetchall()[0][0]
         for table, more in (
@@ -165,7 +171,13 @@ def identity() -> dg.Definitions:
         kindred = project()
         model = current_model(kindred.settings.models)
         with kindred.warehouse() as con:
-            accept_ids(con, run_context(context).load_date, model.version if model else None)
+            accept_ids(
+                con,
+                run_context(context).load_date,
+                model.version if model else None,
+                clusters=CLUSTERS,
+                said=SAID if model else None,
+            )
         return dg.MaterializeResult()
 
     return dg.Definitions(assets=[judgements, customer_ids, review_queue, accepted_ids])

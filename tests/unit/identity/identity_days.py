@@ -40,6 +40,8 @@ class Days:
         model: str = "m1",
         edges: list[tuple[str, str, float]] | None = None,
         judgements: list[tuple[int, str, str, str]] | None = None,
+        said: Mapping[str, int] | None = None,
+        regrouped: Partition | None = None,
     ) -> IdChanges:
         """One run of a day (counted from the first), not yet accepted."""
         run_date = FIRST_DAY + timedelta(days=day)
@@ -62,15 +64,18 @@ class Days:
             "decided_at timestamp)",
             [(*row, "2026-01-05 10:00:00") for row in judgements or ()],
         )
+        self._fill("said (record_id varchar, row_hash ubigint)", [(r, (said or {}).get(r, 0)) for r in partition])
+        if regrouped is not None:
+            self._fill("regrouped (record_id varchar, cluster_id varchar)", [(r, str(c)) for r, c in regrouped.items()])
         return assign_ids(
             self.con, "clusters", "records", run_date, model_version=model, edges="edges",
-            judgements="resolution.judgements",
+            judgements="resolution.judgements", regrouped=None if regrouped is None else "regrouped",
         )  # fmt: skip
 
     def run(self, partition: Partition, day: int = 0, *, model: str = "m1", **more: object) -> IdChanges:
         """One run of a day that is published."""
         changes = self.assign(partition, day, model=model, **more)  # type: ignore[arg-type]
-        accept_ids(self.con, FIRST_DAY + timedelta(days=day), model)
+        accept_ids(self.con, FIRST_DAY + timedelta(days=day), model, clusters="clusters", said="said")
         return changes
 
     def ids(self) -> dict[str, str]:
@@ -94,7 +99,7 @@ class Days:
     def published_ids(self) -> dict[str, str]:
         """Record to customer as last published; nothing before the first run."""
         ensure_tables(self.con)
-        return dict(self.con.execute("select * from resolution.accepted_memberships").fetchall())
+        return dict(self.con.execute("select record_id, customer_id from resolution.accepted_memberships").fetchall())
 
     def told(self) -> int:
         """How many events were published."""

@@ -156,6 +156,39 @@ def test_a_changed_model_is_the_cause_where_no_judgement_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "alone", "causes"),
+    [
+        # Two known customers become one: the model by itself does it, or only the new record makes the link.
+        ({"a": 1, "b": 2}, {"a": 1, "b": 1}, {"a": 1, "b": 1}, ["model"]),
+        ({"a": 1, "b": 2}, {"a": 1, "b": 1, "new": 1}, {"a": 1, "b": 2}, ["record"]),
+        # What changed since is unknown to the model's grouping.
+        ({"a": 1, "b": 2}, {"a": 1, "b": 1}, {"a": 1}, ["record"]),
+        # Both at once: the model joins b, the new record c.
+        ({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 1, "c": 1, "new": 1}, {"a": 1, "b": 1, "c": 3}, ["model", "record"]),
+        # It joins by way of a third customer.
+        ({"a": 1, "b": 2, "c": 3}, dict.fromkeys("abc", 1), dict.fromkeys("abc", 1), ["model", "model"]),
+        # One comes apart: by the model, by a new record that draws b away, or because b changed.
+        ({"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 2}, ["model"]),
+        ({"a": 1, "b": 1}, {"a": 1, "b": 2, "new": 2}, {"a": 1, "b": 1}, ["record"]),
+        ({"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1}, ["record"]),
+        ({"a": 1, "b": 1, "c": 2}, {"a": 1, "b": 2, "c": 2}, {"a": 1, "b": 2, "c": 2}, ["model"]),
+    ],
+)
+def test_a_new_model_is_the_cause_of_what_it_does_by_itself(
+    before: dict[str, int], after: dict[str, int], alone: dict[str, int], causes: list[str]
+) -> None:
+    days = Days()
+    days.run(before)
+    told = days.told()
+    days.run(after, day=1, model="m2", regrouped=alone)
+    moves = [event for event in days.events()[told:] if event[0] in ("merged", "split")]
+    assert sorted(event[3] for event in moves) == causes
+    # Who was parted from a customer has an id for the same cause; a new customer of new records has not.
+    minted = {event[1]: event[3] for event in days.events()[told:] if event[0] == "minted"}
+    assert all(minted.get(other, cause) == cause for kind, _, other, cause in moves if kind == "split")
+
+
+@pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
         ((), ((1, "a", "b", "must_link"),), "merged"),
