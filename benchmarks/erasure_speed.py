@@ -7,7 +7,7 @@ standardised as in a daily run, memberships and edges come from the sample's tru
 would take longer than all the rest), and dbt builds everything behind them. 316,000 customers of the sample give about
 1,000,000 customer records. Then the public commands' functions erase, with everything that the command does: tombstones,
 landing, warehouse, rewriting, publishing, the search for leftovers and the certificate. A folder that was built before is
-used again, as long as it lies there; each measurement works on a copy.
+used again, as long as it lies there; each measurement works on a copy in its place.
 
 Targets: one person within 120 seconds, a thousand people in one request within 180.
 """
@@ -25,16 +25,28 @@ from orchestration.config import PROJECT_ROOT, Settings
 from orchestration.ledger.store import Ledger
 from orchestration.linkage.sql import scalar_int
 from orchestration.privacy.closure import Selector
+from orchestration.privacy.encryption import load_encryption_key
 from orchestration.privacy.erasure import erase
 from orchestration.privacy.ledger_tables import write_consent_events, write_restrictions
 from orchestration.privacy.purposes import dbt_purposes
+from orchestration.privacy.secret import load_secret
 from orchestration.project import Project
+from orchestration.publishing import (
+    build_report,
+    column_privacy,
+    public_tables,
+    publish_analytics,
+    publish_customers,
+    publish_public,
+    table_texts,
+)
 from orchestration.republish import republish
 from orchestration.sample import generate
 from orchestration.sources.load import load_day
 from orchestration.standardise import standardise_records
 
 DAY = date(2026, 1, 5)
+RUN = "benchmark"
 TARGETS = {1: 120.0, 1000: 180.0}
 
 
@@ -45,7 +57,7 @@ def build(project: Project, customers: int) -> None:
     with project.exclusive():
         with project.warehouse() as con:
             for contract, table in project.tables:
-                load_day(con, contract, table, DAY, settings.landing, "benchmark")
+                load_day(con, contract, table, DAY, settings.landing, RUN)
         project.transform.prepare()
         with project.warehouse() as con:
             ledger = Ledger.of(settings)
@@ -61,7 +73,21 @@ def build(project: Project, customers: int) -> None:
             standardise_records(con, "integration.int_customer_records", "cleansing.standardised_records")
             _resolve_by_truth(con, settings.data / "sample_truth" / "records.parquet")
         _run_dbt(project, "cleansing", "marts", "analysis")
-    republish(project)
+        _publish(project)
+
+
+def _publish(project: Project) -> None:
+    """The published files, by the run that loaded the day."""
+    settings = project.settings
+    manifest = project.transform.target / "manifest.json"
+    words, texts, key = column_privacy(manifest), table_texts(manifest), load_encryption_key(settings)
+    publish_analytics(
+        settings.warehouse, settings.published, words, load_secret(settings), texts, run_id=RUN, load_date=DAY
+    )
+    publish_customers(settings.warehouse, settings.customers_file, key, texts, run_id=RUN, load_date=DAY)
+    plans = public_tables(manifest)
+    publish_public(settings.warehouse, settings.published, plans, settings.k_anonymity, texts, load_date=DAY)
+    build_report(settings.warehouse, settings.published / "report.html")
 
 
 def _resolve_by_truth(con, truth: Path) -> None:  # type: ignore[no-untyped-def]
@@ -145,9 +171,18 @@ class Clock:
 
 def measure(built: Path, people: int, work: Path) -> dict[str, object]:
     """Erase so many people from a copy of the built folder."""
-    data = work / f"erasing-{people}"
-    shutil.copytree(built, data)
-    project = _project(data)
+    # In the place where it was built, as erasures are: dbt parses all anew where it finds itself in another folder.
+    pristine = work / "pristine"
+    built.rename(pristine)
+    try:
+        shutil.copytree(pristine, built)
+        return _measured(_project(built), people)
+    finally:
+        shutil.rmtree(built, ignore_errors=True)
+        pristine.rename(built)
+
+
+def _measured(project: Project, people: int) -> dict[str, object]:
     with project.warehouse() as con:
         records = scalar_int(con, "select count(*) from resolution.memberships")
         rows = con.execute(
@@ -158,7 +193,6 @@ def measure(built: Path, people: int, work: Path) -> dict[str, object]:
     done = erase(project, [Selector("customer", row[0]) for row in rows], republish, clock.begin)
     clock.end()
     certificate = json.loads(done.certificate.read_text())
-    shutil.rmtree(data)
     return {
         "people": people,
         "records_in_warehouse": records,
@@ -187,7 +221,11 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kindred-erasure-"))
     built = folder / "data"
-    if not (built / "published").exists():
+    if (folder / "pristine").exists():
+        # A measurement that was killed.
+        shutil.rmtree(built, ignore_errors=True)
+        (folder / "pristine").rename(built)
+    if not (built / "published" / "report.html").exists():
         began = time.perf_counter()
         build(_project(built), arguments.customers)
         print(json.dumps({"built_seconds": round(time.perf_counter() - began, 1)}), flush=True)

@@ -50,8 +50,18 @@ from orchestration.warehouse import let_go, rewrite
 if TYPE_CHECKING:
     from orchestration.project import Project
 
-Republish = Callable[["Project"], None]
-"""Builds the published files, the report and the Data Docs anew from the warehouse. Takes the run's lock itself."""
+
+@dataclass(frozen=True)
+class Removed:
+    """What publishing must know of an erasure: whose rows are gone, and which tables were computed anew."""
+
+    closure: Closure
+    rebuilt: tuple[str, ...]
+    """`schema.table` of each."""
+
+
+Republish = Callable[["Project", Removed], None]
+"""Takes the people out of the published files and the report. Takes the run's lock itself."""
 OnStep = Callable[[str], None]
 
 # Cheap, and what the last search found may since have been mended by hand.
@@ -261,7 +271,7 @@ def carry_out(project: "Project", request: OpenRequest, republish: Republish, on
                     details = _added(state.steps.get(step, {}), work.do(step))
                     record_step(ledger, request.request_id, step, details)
         on_step("publish")
-        republish(project)
+        republish(project, Removed(work.closure, work.rebuilt))
         if state.kind == "retention":
             # Everything was derived anew from what is left: what that replaced is still in the file's free blocks.
             with project.exclusive():
@@ -324,6 +334,12 @@ class _Work:
     closure: Closure
     traces: Traces
     kind: Kind
+
+    @property
+    def rebuilt(self) -> tuple[str, ...]:
+        """The tables that were computed anew, as the ledger has it."""
+        state = next(item for item in read_requests(self.ledger) if item.request_id == self.request.request_id)
+        return tuple(state.steps["aggregates"]["rebuilt"])
 
     def do(self, step: str) -> dict[str, Any]:
         """Do one step."""

@@ -75,6 +75,12 @@ class Relation:
         """Whether a row tells of several people, one of whom it is named after."""
         return _FOUNDER in self.columns and "customer_id" not in self.columns
 
+    @property
+    def keys(self) -> list[str]:
+        """The columns with ids of people by which a row behind raw and quarantine is known to be theirs."""
+        names = (*_RECORD, *_CUSTOMER, "anonymous_id", *((_FOUNDER,) if self.of_many else ()))
+        return [name for name in self.columns if name in names]
+
     def condition(self, alias: str) -> str | None:
         """SQL, true for a row of the closure in the temporary tables; None when the table carries no person."""
         parts = []

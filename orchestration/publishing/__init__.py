@@ -5,16 +5,18 @@ customers by name (encrypted), and the report page. Does not belong here: making
 (`orchestration.privacy.pseudonyms`), or deciding whether to publish (the gates).
 """
 
-from orchestration.publishing.analytics import publish_analytics
+from orchestration.publishing.analytics import publish_analytics, withdraw_from_analytics
 from orchestration.publishing.columns import TableText, column_privacy, table_texts
-from orchestration.publishing.customers import publish_customers
+from orchestration.publishing.customers import publish_customers, withdraw_from_customers
 from orchestration.publishing.database import PublishedFile
 from orchestration.publishing.errors import LeakError, PublishingError, SmallGroupsError, UnknownPrivacyError
 from orchestration.publishing.public import public_tables, publish_public
 from orchestration.publishing.report import build_report
+from orchestration.publishing.withdrawal import NotTellableError, published_by
 
 __all__ = [
     "LeakError",
+    "NotTellableError",
     "PublishedFile",
     "PublishingError",
     "SmallGroupsError",
@@ -26,5 +28,8 @@ __all__ = [
     "publish_analytics",
     "publish_customers",
     "publish_public",
+    "published_by",
     "table_texts",
+    "withdraw_from_analytics",
+    "withdraw_from_customers",
 ]

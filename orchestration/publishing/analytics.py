@@ -10,12 +10,13 @@ publishing) stands in the schema `meta` only. Two files of equal contents still 
 an identifier of its own, and lays out blocks in the order in which its threads finish them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from orchestration.privacy.closure import Closure
 from orchestration.privacy.pseudonyms import token_key, token_key_id, token_purpose
 from orchestration.publishing.columns import TableText, column_rule
 from orchestration.publishing.database import (
@@ -28,8 +29,10 @@ from orchestration.publishing.database import (
     write_database,
 )
 from orchestration.publishing.errors import PublishingError, UnknownPrivacyError
+from orchestration.publishing.files import FILE_MODE
 from orchestration.publishing.k_anonymity import Anonymity, is_quasi_identifier, measure
 from orchestration.publishing.leaks import require_no_leak
+from orchestration.publishing.withdrawal import withdraw_people
 from orchestration.warehouse import connect
 
 FILE_NAME = "analytics.duckdb"
@@ -90,6 +93,40 @@ def publish_analytics(
         )
 
 
+def withdraw_from_analytics(
+    warehouse: Path,
+    published: Path,
+    closure: Closure,
+    secret: bytes,
+    *,
+    fresh: Collection[str] = (),
+    columns: Words | None = None,
+    tables: Mapping[str, TableText] | None = None,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> PublishedFile:
+    """Take people out of `analytics.duckdb` as it was published: see `withdrawal.py`.
+
+    Args:
+        fresh: tables that are published anew from the warehouse, with the search for leaks.
+        columns: privacy words, needed when there are such tables.
+
+    Raises as `withdraw_people` does, and as `publish_analytics` does for the fresh tables.
+    """
+    with connect(warehouse, threads=threads, memory_limit=memory_limit) as connection:
+        plan = _plan(connection, columns or {}, tables or {}) if fresh else []
+        anew = [table for table in plan if table.name in fresh]
+        return withdraw_people(
+            connection,
+            published / FILE_NAME,
+            closure,
+            mode=FILE_MODE,
+            fresh=[table for table in anew if any(column.sql for column in table.columns)],
+            secret=secret,
+            check=lambda con, database, built: _looked_through(con, database, built, among=set(fresh)),
+        )
+
+
 def _plan(connection: duckdb.DuckDBPyConnection, words: Words, texts: Mapping[str, TableText]) -> list[PublishedTable]:
     """What is published of each table; refuses what is not known rather than leaving it out silently."""
     found = warehouse_columns(connection)
@@ -126,9 +163,12 @@ def published_column(table: str, column: str, data_type: str, word: object) -> P
 
 
 def _looked_through(
-    connection: duckdb.DuckDBPyConnection, database: str, tables: Sequence[PublishedTable]
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    tables: Sequence[PublishedTable],
+    among: Collection[str] | None = None,
 ) -> list[Anonymity]:
-    require_no_leak(connection, database, tables)
+    require_no_leak(connection, database, tables, among)
     found = []
     for table in tables:
         quasi = [

@@ -7,10 +7,13 @@ Everybody is in it, restricted people and those who consent to nothing, too: it 
 marketing, whose audience has a table of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
+from orchestration.privacy.closure import Closure
 from orchestration.publishing.columns import TableText, quote
 from orchestration.publishing.database import (
     Origin,
@@ -23,6 +26,7 @@ from orchestration.publishing.database import (
 )
 from orchestration.publishing.errors import PublishingError
 from orchestration.publishing.files import OWNER_ONLY
+from orchestration.publishing.withdrawal import withdraw_people
 from orchestration.warehouse import connect
 
 
@@ -53,16 +57,43 @@ def publish_customers(
         orchestration.warehouse.WarehouseLockedError: another process holds the working file.
     """
     require_warehouse(warehouse)
-    texts = tables or {}
     with connect(warehouse, threads=threads, memory_limit=memory_limit) as connection:
-        plan = [
-            PublishedTable(
-                table,
-                tuple(PublishedColumn(column, quote(column)) for column, _ in columns),
-                text=texts.get(table, TableText()),
-            )
-            for table, columns in warehouse_columns(connection).items()
-        ]
+        plan = _plan(connection, tables or {})
         if not plan:
             raise PublishingError("The warehouse has nothing to publish in marts or analysis. Run `kindred run` first.")
         return write_database(connection, target, plan, Origin(run_id, load_date), key=key, mode=OWNER_ONLY)
+
+
+def withdraw_from_customers(
+    warehouse: Path,
+    target: Path,
+    closure: Closure,
+    key: str,
+    *,
+    fresh: Collection[str] = (),
+    tables: Mapping[str, TableText] | None = None,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> PublishedFile:
+    """Take people out of `customers.duckdb` as it was published: see `withdrawal.py`.
+
+    Args:
+        fresh: tables that are taken from the warehouse anew.
+
+    Raises as `withdraw_people` does.
+    """
+    with connect(warehouse, threads=threads, memory_limit=memory_limit) as connection:
+        anew = [table for table in _plan(connection, tables or {}) if table.name in fresh]
+        return withdraw_people(connection, target, closure, mode=OWNER_ONLY, fresh=anew, key=key)
+
+
+def _plan(connection: duckdb.DuckDBPyConnection, texts: Mapping[str, TableText]) -> list[PublishedTable]:
+    """Every table of marts and analysis, with all its columns."""
+    return [
+        PublishedTable(
+            table,
+            tuple(PublishedColumn(column, quote(column)) for column, _ in columns),
+            text=texts.get(table, TableText()),
+        )
+        for table, columns in warehouse_columns(connection).items()
+    ]

@@ -65,12 +65,14 @@ class PublishedTable:
         columns: in the table's order.
         source: SQL of the relation it is read from; the warehouse's table of the same name when empty.
         text: descriptions, which become comments.
+        in_order: the source's rows stand in the order that the file is to have; else they are sorted.
     """
 
     name: str
     columns: tuple[PublishedColumn, ...]
     source: str = ""
     text: TableText = field(default_factory=TableText)
+    in_order: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _copy(
     statement = f"create table {database}.{table_path(table.name)} as select {selected} from {source}"
     used = {name: value for name, value in parameters.items() if f"${name}" in selected}
     # Ordered by all it shows, so that two runs give the same rows in the same order, and that order tells nothing.
-    (rows,) = connection.execute(f"{statement} order by all", used).fetchall()[0]
+    (rows,) = connection.execute(statement if table.in_order else f"{statement} order by all", used).fetchall()[0]
     return int(rows)
 
 

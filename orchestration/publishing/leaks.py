@@ -8,7 +8,7 @@ what looks like an e-mail address, a web address or a telephone number, and for 
 not at all elsewhere. Distinct values only, so that the cost follows their number and not the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -29,14 +29,20 @@ _SHOWING = ("clear", "prefix", "common")
 _TELLING = frozenset({"email", "phone", "national_id", "customer_id", "household_id", "record_id"})
 _TEXT = "VARCHAR"
 _KNOWN = "a value that stands as a token, or not at all, elsewhere"
-_PERSONAL = "kindred_personal_values"
+_SHOWN = "kindred_shown_values"
 
 
-def require_no_leak(connection: duckdb.DuckDBPyConnection, database: str, tables: "Sequence[PublishedTable]") -> None:
+def require_no_leak(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    tables: "Sequence[PublishedTable]",
+    among: Collection[str] | None = None,
+) -> None:
     """Look through every text column of the file that shows values as they are.
 
     Args:
         connection: to the warehouse, with the built file attached as `database`.
+        among: the tables to look through; all when None.
 
     Raises:
         LeakError: the message names table, column, what was found and how often, never the value.
@@ -47,40 +53,44 @@ def require_no_leak(connection: duckdb.DuckDBPyConnection, database: str, tables
         for table in tables
         for column in table.columns
         if column.sql is not None
+        and (among is None or table.name in among)
         and (column.word or "").split(":")[0] in _SHOWING
         and (*table.name.split("."), column.name) in texts
     ]
     if not shown:
         return
-    # Made once: they are looked up for every column.
-    connection.execute(f"create or replace temp table {_PERSONAL} as {_personal_values(tables)}")
+    # What is shown has few distinct values, and the ids and addresses of people are as many as they: so those are
+    # gathered once, and these stream past them once.
+    listed = " union all ".join(
+        f"select distinct {number} as place, {quote(column)} as value "
+        f"from {database}.{'.'.join(quote(part) for part in table.split('.'))} where {quote(column)} is not null"
+        for number, (table, column) in enumerate(shown)
+    )
+    connection.execute(f"create or replace temp table {_SHOWN} as {listed}")
     try:
-        for table, column in shown:
-            _look_through(connection, database, table, column)
+        _look_through(connection, shown, _personal_values(tables))
     finally:
-        connection.execute(f"drop table {_PERSONAL}")
+        connection.execute(f"drop table {_SHOWN}")
 
 
-def _look_through(connection: duckdb.DuckDBPyConnection, database: str, table: str, column: str) -> None:
-    schema, name = table.split(".")
+def _look_through(connection: duckdb.DuckDBPyConnection, shown: Sequence[tuple[str, str]], personal: str) -> None:
     looks = ", ".join(f"count(*) filter (where regexp_matches(value, '{pattern}'))" for pattern in _LOOKS.values())
-    found = connection.execute(
+    places = connection.execute(
         f"""
-        with shown_values as (
-            select distinct {quote(column)} as value
-            from {database}.{quote(schema)}.{quote(name)} where {quote(column)} is not null
-        )
-        select {looks}, count(*) filter (where value in (select value from {_PERSONAL}))
-        from shown_values
+        with known_values as (select distinct value from ({personal}) semi join {_SHOWN} using (value))
+        select place, {looks}, count(*) filter (where value in (select value from known_values))
+        from {_SHOWN} group by place order by place
         """
-    ).fetchall()[0]
-    for what, count in zip((*_LOOKS, _KNOWN), found, strict=True):
-        if count:
-            raise LeakError(
-                f"Column {column} of {table} shows {what} ({count} distinct values), so the file was not published; the "
-                "one published before is still in place. Give the column token or drop as its privacy word in the "
-                "model's yml, or clean it in the model."
-            )
+    ).fetchall()
+    for place, *found in places:
+        table, column = shown[place]
+        for what, count in zip((*_LOOKS, _KNOWN), found, strict=True):
+            if count:
+                raise LeakError(
+                    f"Column {column} of {table} shows {what} ({count} distinct values), so the file was not published; "
+                    "the one published before is still in place. Give the column token or drop as its privacy word in the "
+                    "model's yml, or clean it in the model."
+                )
 
 
 def _text_columns(connection: duckdb.DuckDBPyConnection, database: str) -> set[tuple[str, str, str]]:
@@ -101,4 +111,4 @@ def _personal_values(tables: "Sequence[PublishedTable]") -> str:
         for column in table.columns
         if column.name in _TELLING and (column.word or "").split(":")[0] in ("token", "drop")
     ]
-    return " union ".join(selects) or "select null::varchar as value where false"
+    return " union all ".join(selects) or "select null::varchar as value where false"

@@ -43,7 +43,7 @@ def person(canary_company: CanaryCompany) -> Selector:
     return Selector("email", canary_company.planted.emails[0])
 
 
-def unpublish(project: Project) -> None:
+def unpublish(project: Project, _: object) -> None:
     """Stands in for publishing anew, which takes long and is tried elsewhere."""
     for folder in (project.settings.published, project.settings.quality / "data_docs"):
         shutil.rmtree(folder, ignore_errors=True)
