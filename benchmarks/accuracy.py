@@ -139,7 +139,7 @@ def measure(folder: Path, *, with_splink: bool) -> tuple[Measured, Measured | No
     scores = evaluate(con, "members", "truth", cluster_col="cluster_id")
     ours = Measured(
         scores=scores,
-        blocking_recall=blocking_recall(con, model, "records", "truth"),
+        blocking_recall=blocking_recall(con, model, "records", "truth").recall,
         candidate_pairs=int(model.report["candidate_pairs"]),
         seconds=seconds,
         peak_memory_mb=peak,

@@ -146,14 +146,20 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Compare the resolved customers with a truth: pairwise and B-cubed precision, recall and F1."""
-    from orchestration.display.model import show_scores, show_stitching
+    """Compare the resolved customers with a truth: precision, recall and F1, and what blocking missed."""
+    from orchestration.display.model import show_blocking, show_scores, show_stitching
     from orchestration.linkage import evaluate_file
+    from orchestration.linkage.recall import blocking_recall_of_file
+    from orchestration.linkage.registry import current_model
     from orchestration.linkage.stitching import evaluate_stitching
     from orchestration.project import load_project
 
-    with load_project().warehouse() as con:
+    project = load_project()
+    model = current_model(project.settings.models)
+    with project.warehouse() as con:
         show_scores(evaluate_file(con, "resolution.memberships", truth))
+        if model is not None:
+            show_blocking(blocking_recall_of_file(con, model, "cleansing.standardised_records", truth))
         if visits is not None:
             show_stitching(evaluate_stitching(con, truth, visits))
 

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from orchestration.linkage import ClusterScores
     from orchestration.linkage.comparing import ModelComparison, Regrouping
     from orchestration.linkage.drift import Drift
+    from orchestration.linkage.recall import BlockingRecall
     from orchestration.linkage.registry import KeptModel, Trained
     from orchestration.linkage.resolving import Resolution
     from orchestration.linkage.stitching import StitchScores
 
 # Weights that moved less than these would hide them.
 _SHOWN_LEVELS = 12
+_SHOWN_RULES = 8
 
 
 def show_models(models: "Sequence[KeptModel]") -> None:
@@ -204,4 +206,34 @@ def show_scores(scores: "ClusterScores") -> None:
     console.print(
         f"\n{scores.records:,} records of {scores.entities:,} people, resolved to {scores.clusters:,} customers; "
         f"largest customer {scores.largest_cluster} records, largest person {scores.largest_entity}."
+    )
+
+
+def show_blocking(found: "BlockingRecall") -> None:
+    """How many true pairs were compared at all, and which blocking rules bring them together."""
+    console.print(
+        f"\nBlocking recall {found.recall:.4f}: {found.proposed:,} of {found.true_pairs:,} true pairs were compared"
+        + (", every pair of records being compared." if found.every_pair else "."),
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not found.rules:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("blocking rule: the same")
+    for name in ("true pairs", "share", "by no other rule"):
+        table.add_column(name, justify="right")
+    for rule in found.rules[:_SHOWN_RULES]:
+        table.add_row(
+            " + ".join(name.replace("_", " ") for name in rule.key),
+            f"{rule.proposed:,}",
+            f"{rule.proposed / found.true_pairs:.3f}",
+            f"{rule.alone:,}",
+        )
+    console.print(table)
+    more = len(found.rules) - _SHOWN_RULES
+    console.print(
+        f"[dim]{f'And {more:,} more rules, which bring less by themselves. ' if more > 0 else ''}"
+        f"{found.identical:,} true pairs say exactly the same and need no rule.[/]",
+        soft_wrap=True,
     )

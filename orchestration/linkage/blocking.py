@@ -166,22 +166,10 @@ def make_pairs(
             True, everything, tuple(pinned), {}, [KeyReport(("every pair",), everything, everything, records)]
         )
     if counted is None:
-        # A key that was pinned at less than a pair proposes none, whatever the table.
-        write_keys(con, {number: key for number, key in enumerate(keys) if pinned[number] > 1})
+        write_keys(con, live_keys(keys, pinned))
     histogram = count_blocks(con) if counted is None else counted
     caps, reports = live_caps(keys, pinned, histogram, budget, records)
-    write_caps(con, caps)
-    con.execute(
-        f"""
-        create or replace table {KEYS} as
-        with sized as (select number, key, count(*) as size from {KEYS} group by all having count(*) > 1),
-        live as (
-            select sized.key from sized inner join block_caps as caps
-                on sized.number = caps.number and sized.size <= caps.cap
-        )
-        select key, rid from {KEYS} semi join live using (key)
-        """
-    )
+    keep_live_blocks(con, caps)
     con.execute(
         f"""
         create or replace table {PAIRS} as
@@ -191,9 +179,30 @@ def make_pairs(
         """
     )
     con.execute(f"drop table {KEYS}")
-    con.execute("drop table block_caps")
     pairs = scalar_int(con, f"select count(*) from {PAIRS}")
     return Proposal(False, pairs, caps, histogram, reports)
+
+
+def live_keys(keys: Sequence[tuple[str, ...]], caps: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The keys by their numbers, without those whose pinned cap lets no pair through, whatever the table."""
+    return {number: key for number, key in enumerate(keys) if caps[number] > 1}
+
+
+def keep_live_blocks(con: duckdb.DuckDBPyConnection, caps: Sequence[int]) -> None:
+    """Leave of the table `blocking_keys` only blocks that propose pairs: of two records up to their key's cap."""
+    write_caps(con, caps)
+    con.execute(
+        f"""
+        create or replace table {KEYS} as
+        with sized as (select number, key, count(*) as size from {KEYS} group by all having count(*) > 1),
+        live as (
+            select sized.key from sized inner join block_caps as caps
+                on sized.number = caps.number and sized.size <= caps.cap
+        )
+        select number, key, rid from {KEYS} semi join live using (key)
+        """
+    )
+    con.execute("drop table block_caps")
 
 
 def write_caps(con: duckdb.DuckDBPyConnection, caps: Sequence[int]) -> None:

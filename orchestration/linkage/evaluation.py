@@ -160,6 +160,12 @@ def evaluate_file(con: duckdb.DuckDBPyConnection, memberships: str, truth: Path)
 
     Raises LinkageError when the file is no such table, and as `evaluate` does.
     """
+    read_truth(con, truth)
+    return evaluate(con, memberships, "truth")
+
+
+def read_truth(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
+    """The temporary table `truth` of a truth file. Raises LinkageError when the file is no such table."""
     import duckdb
 
     try:
@@ -170,4 +176,3 @@ def evaluate_file(con: duckdb.DuckDBPyConnection, memberships: str, truth: Path)
         raise LinkageError(
             f"{truth}: not a Parquet file with the columns record_id and person_id: {str(error).splitlines()[0]}"
         ) from error
-    return evaluate(con, memberships, "truth")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from orchestration.linkage.blocking import key_sql, live_caps, write_caps, write_keys
+from orchestration.linkage.blocking import key_sql, live_caps, live_keys, write_caps, write_keys
 from orchestration.linkage.hot import EMPTIED, EMPTIED_TOGETHER
 from orchestration.linkage.sql import quoted, scalar_int
 from orchestration.linkage.state import read_histogram
@@ -27,8 +27,7 @@ class TouchedBlocks(Today):
     def touch_blocks(self) -> None:
         """`touched_blocks` (with their sizes today and yesterday) and `touched_members`."""
         con = self.con
-        # No table makes a block of a key fit that was pinned at less than a pair.
-        self.live_keys = {n: key for n, key in enumerate(self.keys) if self.model.caps[n] > 1}
+        self.live_keys = live_keys(self.keys, self.model.caps)
         self._find_regular()
         self._stale_features()
         write_keys(con, self.live_keys, of="stale_features", into="stale_keys")
