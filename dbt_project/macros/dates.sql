@@ -33,3 +33,34 @@
 {% macro default__parsed_by_format(expression, format) -%}
     try_to_timestamp({{ expression }}, '{{ format | replace("'", "''") }}')
 {%- endmacro %}
+
+{#- The timestamp that is so many seconds (s), milliseconds (ms) or microseconds (us) after 1970 in UTC. -#}
+{% macro epoch_time(expression, unit) -%}
+    {%- set factor = {'s': 1000000, 'ms': 1000, 'us': 1}[unit] -%}
+    {{ micros_to_time('cast(round(try_cast(' ~ expression ~ ' as double) * ' ~ factor ~ ') as bigint)') }}
+{%- endmacro %}
+
+{% macro micros_to_time(micros) -%}
+    {{ adapter.dispatch('micros_to_time', 'kindred')(micros) }}
+{%- endmacro %}
+
+{% macro duckdb__micros_to_time(micros) -%}
+    make_timestamp({{ micros }})
+{%- endmacro %}
+
+{% macro default__micros_to_time(micros) -%}
+    timestamp_micros({{ micros }})
+{%- endmacro %}
+
+{#- The UTC timestamp of a local one, given the name of its time zone (`Europe/Berlin`). -#}
+{% macro utc_of(local, zone) -%}
+    {{ adapter.dispatch('utc_of', 'kindred')(local, zone) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_of(local, zone) -%}
+    timezone('UTC', timezone('{{ zone }}', {{ local }}))
+{%- endmacro %}
+
+{% macro default__utc_of(local, zone) -%}
+    to_utc_timestamp({{ local }}, '{{ zone }}')
+{%- endmacro %}

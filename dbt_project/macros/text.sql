@@ -5,3 +5,8 @@
 {% macro blank_to_null(expression) -%}
     nullif(trim({{ expression }}), '')
 {%- endmacro %}
+
+{#- A word as orchestration/scaffold/data/roles.yaml lists it: lower case, one underscore for every run of other signs. -#}
+{% macro plain_word(expression) -%}
+    trim({{ replace_all('lower(' ~ expression ~ ')', '[^\\p{L}\\p{N}]+', '_') }}, '_')
+{%- endmacro %}

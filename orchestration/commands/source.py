@@ -25,6 +25,24 @@ def source_add(
     feeds: Annotated[
         list[str] | None, typer.Option(metavar="ROLE", help="What the file feeds; may be repeated.")
     ] = None,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="ATTRIBUTE=COLUMN", help="Where an attribute stands; may be repeated."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="ATTRIBUTE=VALUE", help="What is the same for all rows, such as purpose=marketing."
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Of times that do not say it, such as Europe/Berlin; by default UTC."),
+    ] = None,
+    people: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="The source whose ids of people the file names; by default its own."),
+    ] = None,
     only: Annotated[
         bool | None,
         typer.Option("--only/--with-sample", help="Set the sample's contracts aside, or leave them active."),
@@ -33,6 +51,7 @@ def source_add(
     """Make a source of a file: profile it, write contract and staging models, land it, and say what to check."""
     from orchestration.config import load_settings
     from orchestration.privacy.access import authorise
+    from orchestration.scaffold.plan import Wishes
     from orchestration.scaffold.show import show_added
     from orchestration.scaffold.source import add_source
 
@@ -41,7 +60,16 @@ def source_add(
     authorise("source.add")
     settings = load_settings()
     landing_day = (day or datetime.now()).date()
-    added = add_source(settings, file, name, landing_day, delivery=delivery, key=key, feeds=feeds or (), only=only)  # type: ignore[arg-type]
+    wishes = Wishes(
+        delivery=delivery,  # type: ignore[arg-type]
+        key=key,
+        feeds=feeds or (),
+        mapped=mapped or (),
+        given=given or (),
+        zone=timezone,
+        people=people,
+    )
+    added = add_source(settings, file, name, landing_day, wishes=wishes, only=only)
     show_added(added, settings)
 
 

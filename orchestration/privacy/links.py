@@ -41,6 +41,7 @@ class TableLinks:
         """SQL of each record id that the row may carry."""
         source = self.table.source
         ids = [f"'{source}:{prefix}' || {read(column)}" for column, prefix in self.record_columns]
+        ids += [f"'{c.records_of}:' || {read(c.name)}" for c in self.table.columns if c.records_of is not None]
         if not self.by_semantic("source_record_id"):
             ids += [f"'{source}:' || lower(trim({read(column)}))" for column in self.by_semantic("email")]
         if not self.table.keys:

@@ -12,17 +12,19 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import duckdb
 import yaml
 
 from orchestration.config import Settings
+from orchestration.encrypted_files import is_encrypted
 from orchestration.errors import KindredError
+from orchestration.project import Project
 from orchestration.quality.limits import bad_row_limit
 from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, ContractError, Table, load_contract
 from orchestration.sources.deliveries import delivered_files, landed_days
+from orchestration.sources.landed import open_landed, workplace, write_whole
 from orchestration.sources.load import load_day
 from orchestration.sources.names import literal
 
@@ -79,6 +81,7 @@ def check_contracts(settings: Settings) -> CheckReport:
 
     Raises ContractError when the folder holds no contract.
     """
+    Project(settings)  # Tells of the landing folder's key.
     paths = sorted(settings.contracts.glob(f"*{CONTRACT_SUFFIX}"))
     if not paths:
         raise ContractError(f"no data contract (*{CONTRACT_SUFFIX}) in {settings.contracts}")
@@ -184,13 +187,13 @@ def _try_out(contract: Contract, table: Table, landing: Path, day: date) -> tupl
     rows = 0
     for path in delivered:
         where = f"landing {path.relative_to(landing).as_posix()}"
-        with TemporaryDirectory(prefix="kindred-check-") as folder, duckdb.connect() as con:
+        with workplace(path) as folder, duckdb.connect() as con:
             con.execute("set timezone = 'UTC'")
-            target = Path(folder) / path.relative_to(landing)
+            target = folder / path.relative_to(landing)
             target.parent.mkdir(parents=True)
             cut = _beginning(con, contract, path, target)
             try:
-                result = load_day(con, contract, table, day, Path(folder), "check")
+                result = load_day(con, contract, table, day, folder, "check")
             except KindredError as error:
                 findings.append(Finding(contract.path, where, "error", str(error)))
                 continue
@@ -233,10 +236,13 @@ def _beginning(con: duckdb.DuckDBPyConnection, contract: Contract, path: Path, t
         target.symlink_to(path.resolve())
         return False
     if is_text:
-        with path.open("rb") as file:
+        with open_landed(path) as file:
             head = file.read(_SAMPLED_BYTES)
-        target.write_bytes(head[: head.rfind(b"\n") + 1])
+        write_whole(target, head[: head.rfind(b"\n") + 1])
         return True
+    if is_encrypted(path):
+        target.symlink_to(path.resolve())  # DuckDB would write what it read in clear.
+        return False
     try:
         con.execute(
             f"copy (select * from read_parquet({literal(str(path))}) limit {_SAMPLED_ROWS}) to {literal(str(target))} "

@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
-from orchestration.scaffold.plan import PlannedColumn, SourcePlan
+from orchestration.scaffold.columns import PlannedColumn
+from orchestration.scaffold.plan import SourcePlan
+from orchestration.scaffold.role_words import role_words
+from orchestration.scaffold.staging_consent import unknown_answers_rule
 from orchestration.sources.contract import WHOLE_ROW
 
 GENERATED_BY = "kindred source add"
@@ -72,9 +75,28 @@ def _head(plan: SourcePlan) -> dict[str, Any]:
         "customProperties": [
             {"property": "delivery", "value": plan.delivery},
             {"property": "generatedBy", "value": GENERATED_BY},
-            {"property": "purposes", "value": [{"purpose": "service", "legalBasis": "contract"}]},
+            *([{"property": "driftPolicy", "value": "ignore"}] if _adds_keys(plan) else []),
+            {"property": "purposes", "value": [{"purpose": "service", "legalBasis": "contract"}, *_asked(plan)]},
         ],
     }
+
+
+def _adds_keys(plan: SourcePlan) -> bool:
+    """Events in JSON carry other keys from day to day."""
+    return "customer_events" in plan.feeds and plan.profile.file.format == "jsonl"
+
+
+def _asked(plan: SourcePlan) -> list[dict[str, str]]:
+    """The purposes that the file holds answers on: whoever uses its data for them needs consent."""
+    reading = plan.readings.get("consent_events")
+    found: set[str] = set()
+    for answer in reading.answers if reading is not None else ():
+        if isinstance(answer.purpose, str):
+            found.add(answer.purpose)
+        else:
+            meanings = (role_words().meaning("purposes", value) for value, _ in answer.purpose.sample)
+            found |= {meaning for meaning in meanings if meaning is not None}
+    return [{"purpose": purpose, "legalBasis": "consent"} for purpose in sorted(found - {"service"})]
 
 
 def _table(plan: SourcePlan) -> dict[str, Any]:
@@ -87,7 +109,7 @@ def _table(plan: SourcePlan) -> dict[str, Any]:
         "name": plan.table,
         "physicalName": f"{landed_stem(plan)}*{landed_suffix(plan)}",
         "physicalType": "file",
-        "description": f"One row per {'order' if 'orders' in plan.feeds else 'record'} of {plan.source}.",
+        "description": f"One row per {_row_of(plan)} of {plan.source}.",
         "customProperties": properties,
     }
     if plan.delivery == "snapshot":
@@ -101,8 +123,19 @@ def _table(plan: SourcePlan) -> dict[str, Any]:
                 "mustBeGreaterThan": 0,
             }
         ]
+    rule = unknown_answers_rule(plan)
+    if rule is not None:
+        item["quality"] = [*item.get("quality", []), rule]
     item["properties"] = [_property(column, plan) for column in plan.columns]
     return item
+
+
+def _row_of(plan: SourcePlan) -> str:
+    if plan.observed:
+        return {"support_tickets": "ticket", "customer_events": "event", "consent_events": "answer"}[
+            tuple(plan.readings)[-1]
+        ]
+    return "order" if "orders" in plan.feeds else "record"
 
 
 def landed_stem(plan: SourcePlan) -> str:
@@ -133,8 +166,17 @@ def _property(column: PlannedColumn, plan: SourcePlan) -> dict[str, Any]:
     semantic = column.proposal.semantic
     words = " ".join(column.profile.words) or column.name
     text = _DESCRIPTIONS.get(semantic or "", f"{words.capitalize()}.")
+    if semantic is not None and "." in semantic:
+        text = f"{semantic.partition('.')[2].replace('_', ' ').capitalize()}."
+    if column.zone is not None:
+        text += f" Local time of {column.zone}; staging turns it to UTC."
+    if column.epoch is not None:
+        unit = {"s": "Seconds", "ms": "Milliseconds", "us": "Microseconds"}[column.epoch]
+        text += f" {unit} since 1970."
     if column.profile == plan.keys.record and semantic is None:
-        text = "Key of the person in this source." if "orders" in plan.feeds else "Key of the record."
+        text = "Key of the person in this source." if "orders" in plan.feeds or plan.observed else "Key of the record."
+    if column.records_of is not None:
+        text = f"Key of the person in {column.records_of}."
     item: dict[str, Any] = {"name": column.name}
     if column.profile.physical_name != column.name:
         item["physicalName"] = column.profile.physical_name
@@ -149,8 +191,10 @@ def _property(column: PlannedColumn, plan: SourcePlan) -> dict[str, Any]:
         options = {"format": column.date_format, **options}
     if options:
         item["logicalTypeOptions"] = options
-    if column.semantic is not None:
-        item["customProperties"] = [{"property": "semantic", "value": column.semantic}]
+    meaning = [("semantic", column.semantic), ("recordsOf", column.records_of)]
+    properties = [{"property": name, "value": value} for name, value in meaning if value is not None]
+    if properties:
+        item["customProperties"] = properties
     return item
 
 

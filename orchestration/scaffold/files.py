@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from orchestration.scaffold.errors import FileFormatError
+from orchestration.sources.landed import create_text, given_to_duckdb, open_landed, open_text
 from orchestration.sources.names import literal, quote
 from orchestration.sources.servers import FileFormat
 
@@ -100,16 +101,17 @@ def _open_csv(
         path = _with_header(path, encoding, delimiter, names, workspace / f"{original.stem}.csv")
         encoding = "utf-8"
     columns = ", ".join(f"'f{i}': 'varchar'" for i in range(len(names)))
-    con.execute(
-        f"""
-        create or replace temp table {FILE_TABLE} as
-        select *
-        from read_csv(
-            {literal(str(_as_utf8(path, encoding, workspace)))}, delim = {literal(delimiter)}, header = true, quote = '"',
-            escape = '"', auto_detect = false, columns = {{{columns}}}, encoding = 'utf-8', ignore_errors = true
+    with given_to_duckdb(con, _as_utf8(path, encoding, workspace)) as readable:
+        con.execute(
+            f"""
+            create or replace temp table {FILE_TABLE} as
+            select *
+            from read_csv(
+                {literal(readable)}, delim = {literal(delimiter)}, header = true, quote = '"',
+                escape = '"', auto_detect = false, columns = {{{columns}}}, encoding = 'utf-8', ignore_errors = true
+            )
+            """
         )
-        """
-    )
     fields = tuple(Field(name) for name in names)
     found = (*notes, *encoding_notes, *header_notes)
     return SourceFile(original, path, "csv", encoding, delimiter, fields, found)
@@ -117,7 +119,7 @@ def _open_csv(
 
 def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """The file's encoding: UTF-8 and UTF-16 prove themselves, the rest is Windows-1252 or Latin-1 by its bytes."""
-    with path.open("rb") as file:
+    with open_landed(path) as file:
         start = file.read(4)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", ()
@@ -147,7 +149,7 @@ def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _head(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with open_text(path, encoding, errors="replace") as file:
         text = file.read(_SNIFFED_BYTES)
     if len(text) == _SNIFFED_BYTES:
         text = text[: text.rfind("\n") + 1]
@@ -211,8 +213,8 @@ def _mended(header: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
 
 def _with_header(path: Path, encoding: str, delimiter: str, names: Sequence[str], target: Path) -> Path:
     with (
-        path.open(encoding=encoding, newline="") as source,
-        (target.parent / "mended.csv").open("w", encoding="utf-8", newline="") as copy,
+        open_text(path, encoding) as source,
+        create_text(target.parent / "mended.csv") as copy,
     ):
         writer = csv.writer(copy, delimiter=delimiter, lineterminator="\n")
         rows = csv.reader(source, delimiter=delimiter)
@@ -223,14 +225,14 @@ def _with_header(path: Path, encoding: str, delimiter: str, names: Sequence[str]
 
 
 def _as_utf8(path: Path, encoding: str, workspace: Path) -> Path:
-    with path.open("rb") as file:
+    with open_landed(path) as file:
         marked = file.read(3) == codecs.BOM_UTF8
     if encoding == "utf-8" and not marked:
         return path
     copy = workspace / "utf8.txt"
     with (
-        path.open(encoding="utf-8-sig" if marked else encoding, newline="") as source,
-        copy.open("w", encoding="utf-8", newline="") as target,
+        open_text(path, "utf-8-sig" if marked else encoding) as source,
+        create_text(copy) as target,
     ):
         shutil.copyfileobj(source, target, _SNIFFED_BYTES)
     return copy
@@ -252,16 +254,17 @@ def _sheet_as_csv(path: Path, workspace: Path) -> Path:
             f"{path.name}: reading spreadsheets takes the package python-calamine. Run `make setup`, or save it as CSV."
         ) from error
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        sheets = (workbook.get_sheet_by_name(name) for name in workbook.sheet_names)
-        rows = next((rows for sheet in sheets if (rows := sheet.to_python(skip_empty_area=True))), None)
+        with open_landed(path) as file:
+            workbook = CalamineWorkbook.from_filelike(file)
+            sheets = (workbook.get_sheet_by_name(name) for name in workbook.sheet_names)
+            rows = next((rows for sheet in sheets if (rows := sheet.to_python(skip_empty_area=True))), None)
     except (CalamineError, OSError) as error:
         raise FileFormatError(f"{path.name} cannot be read as a spreadsheet: {error}") from error
     if not rows:
         raise FileFormatError(f"{path.name}: no sheet holds anything")
     target = workspace / f"{path.stem}.csv"
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with create_text(target) as text:
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerows([_cell(value) for value in row] for row in rows if any(value != "" for value in row))
     return target
 
@@ -289,17 +292,18 @@ def _open_jsonl(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> 
     encoding, notes = _encoding(path)
     if _head(path, encoding).lstrip()[:1] == "[":
         raise FileFormatError(_no_lines(path))
-    con.execute(
-        f"""
-        create or replace temp table json_file as
-        select line::json as item
-        from read_csv(
-            {literal(str(_as_utf8(path, encoding, workspace)))}, delim = '\x01', header = false, quote = '', escape = '',
-            auto_detect = false, columns = {{'line': 'varchar'}}, max_line_size = 16777216, ignore_errors = true
+    with given_to_duckdb(con, _as_utf8(path, encoding, workspace)) as readable:
+        con.execute(
+            f"""
+            create or replace temp table json_file as
+            select line::json as item
+            from read_csv(
+                {literal(readable)}, delim = '\x01', header = false, quote = '', escape = '',
+                auto_detect = false, columns = {{'line': 'varchar'}}, max_line_size = 16777216, ignore_errors = true
+            )
+            where json_valid(line) and json_type(line::json) = 'OBJECT'
+            """
         )
-        where json_valid(line) and json_type(line::json) = 'OBJECT'
-        """
-    )
     if not con.execute("select count(*) from json_file").fetchall()[0][0]:
         raise FileFormatError(_no_lines(path))
     structure = json.loads(con.execute("select json_group_structure(item) from json_file").fetchall()[0][0])
@@ -348,12 +352,13 @@ def _json_path(field: Field) -> str:
 
 
 def _open_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> SourceFile:
-    source = f"read_parquet({literal(str(path))})"
     try:
-        described = con.execute(f"describe select * from {source}").fetchall()
-        fields = [_parquet_field(name, kind) for name, kind, *_ in described]
-        selected = ", ".join(f"{_parquet_text(field)} as f{i}" for i, field in enumerate(fields))
-        con.execute(f"create or replace temp table {FILE_TABLE} as select {selected} from {source}")
+        with given_to_duckdb(con, path) as readable:
+            source = f"read_parquet({literal(readable)})"
+            described = con.execute(f"describe select * from {source}").fetchall()
+            fields = [_parquet_field(name, kind) for name, kind, *_ in described]
+            selected = ", ".join(f"{_parquet_text(field)} as f{i}" for i, field in enumerate(fields))
+            con.execute(f"create or replace temp table {FILE_TABLE} as select {selected} from {source}")
     except duckdb.Error as error:
         raise FileFormatError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     if not con.execute(f"select count(*) from {FILE_TABLE}").fetchall()[0][0]:

@@ -23,7 +23,7 @@ _LONGEST_KEY = 64
 # Rows that share an id and agree this often in name or e-mail are versions of one record.
 _SAME_PERSON = 0.8
 
-RecordKeyKind = Literal["column", "email", "row"]
+RecordKeyKind = Literal["column", "email", "row", "visitor"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,14 @@ class Keys:
     columns: tuple[ColumnProfile, ...]
     reason: str
     record: ColumnProfile | None
-    """The column that identifies the person; None when the whole row does."""
+    """The column that identifies the person; None when the whole row does, or several columns (a visitor)."""
     record_kind: RecordKeyKind
     flags: tuple[str, ...] = ()
+
+    @property
+    def by_row(self) -> bool:
+        """The whole row identifies the person."""
+        return self.record is None and self.record_kind == "row"
 
 
 def choose_keys(
@@ -82,12 +87,9 @@ def _unique_key(best: ColumnProfile, profile: FileProfile, proposals: Sequence[P
 def _given(
     con: duckdb.DuckDBPyConnection, profile: FileProfile, given: str | None, version: ColumnProfile | None
 ) -> ColumnProfile | None:
-    if given is None:
-        return None
-    column = profile.column(given)
+    column = given_key(profile, given)
     if column is None:
-        names = ", ".join(c.physical_name for c in profile.columns)
-        raise ScaffoldError(f"--key {given}: no such column; the file has {names}")
+        return None
     told = [column] if version is None or version.position == column.position else [column, version]
     if column.filled < column.rows:
         raise ScaffoldError(
@@ -100,6 +102,22 @@ def _given(
             "each would be quarantined. Choose another column, or leave --key away."
         )
     return column
+
+
+def given_key(profile: FileProfile, given: str | None) -> ColumnProfile | None:
+    """The column that --key named. Raises ScaffoldError when there is none of that name."""
+    if given is None:
+        return None
+    column = profile.column(given)
+    if column is None:
+        names = ", ".join(c.physical_name for c in profile.columns)
+        raise ScaffoldError(f"--key {given}: no such column; the file has {names}")
+    return column
+
+
+def likely_keys(profile: FileProfile, proposals: Sequence[Proposal], table: str) -> list[ColumnProfile]:
+    """Columns whose names are those of keys, best first."""
+    return [c for c in _ranked(profile, proposals, table) if _rank(c, proposals, table) < 5]
 
 
 def _ranked(profile: FileProfile, proposals: Sequence[Proposal], table: str) -> list[ColumnProfile]:

@@ -1,65 +1,62 @@
 """The source as it will be: columns with their types, key, roles, and what a person has to check.
 
-Belongs here: every decision about the file as a whole. Does not belong here: how the decisions are written down (see
-`contract_file` and `staging`).
+Belongs here: every decision about the file as a whole. Does not belong here: single columns (`columns`), the sentences of
+what to check (`flags`, `role_flags`), and how the decisions are written down (`contract_file` and `staging`).
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import date
 
 import duckdb
 
+from orchestration.scaffold.columns import PlannedColumn, plan_column
 from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.files import FILE_TABLE
-from orchestration.scaffold.keys import Keys, choose_keys
+from orchestration.scaffold.flags import column_flags, order_time, usable_version, whole_flags
+from orchestration.scaffold.keys import Keys, choose_keys, likely_keys
 from orchestration.scaffold.losses import Losses, find_losses
-from orchestration.scaffold.other_roles import flags_of, other_roles, way_to
-from orchestration.scaffold.profile import ColumnProfile, FileProfile, LogicalType
+from orchestration.scaffold.profile import ColumnProfile, FileProfile
+from orchestration.scaffold.role_columns import (
+    ROLES_OF_ROWS,
+    Named,
+    RoleReading,
+    attributes_of_roles,
+    epoch_unit,
+    is_recognised,
+    is_zoned,
+    named,
+    read_role,
+)
+from orchestration.scaffold.role_flags import incomplete_flags, role_flags
+from orchestration.scaffold.role_keys import choose_role_keys
 from orchestration.scaffold.semantics import IDENTIFIERS, ORDER_SEMANTICS, Proposal, by_semantic, propose
-from orchestration.scaffold.vocabulary import vocabulary, words_of
-from orchestration.sources.contract import ROLES, SEMANTICS, Delivery, strptime_format
-from orchestration.sources.names import literal
+from orchestration.scaffold.vocabulary import words_of
+from orchestration.sources.contract import ROLES, SEMANTICS, Delivery
 
-# The roles for which staging models can be written from one file.
-SCAFFOLDED_ROLES = ("customer_records", "record_identifiers", "orders")
 _PERSONAL = ("given_name", "family_name", "full_name", "email", "phone", "national_id", "street", "full_address")
-_TIMES = ("updated_at", "created_at", "ordered_at")
-# Parts of an attribute: the contract names the attribute that they feed.
-_FEEDS = {
-    "house_number": "street", "street_extra": "street", "full_address": "street", "birth_year": "birth_date",
-    "birth_month": "birth_date", "birth_day": "birth_date",
-}  # fmt: skip
-_PSEUDONYMOUS = (*IDENTIFIERS, "order_id")
-_ID_WORDS = frozenset({"id", "no", "nr", "number", "key", "code", "uuid", "guid", "ref"})
-# Text of fewer different values than this is a code of the business; of more, it may name people.
-_CODES = 50
-_EMAIL_PATTERN = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-# A version dated later than this past its landing day is held back by the gates.
-_CLOCK_TOLERANCE = timedelta(days=2)
+# What an event may say of the person who did it; everything else in it is of what was done.
+_PERSONAL_OF_EVENTS = ("given_name", "family_name", "full_name", "email", "phone")
+_EVENT_IDENTIFIERS = {"user": "user_id", "visitor": "anonymous_id", "device": "device_id"}
+_KEPT_TIMES = ("updated_at", "created_at")
 
 
 @dataclass(frozen=True)
-class PlannedColumn:
-    """A column as the contract will describe it."""
+class Wishes:
+    """What the user said besides the file: everything is guessed that they left open."""
 
-    profile: ColumnProfile
-    proposal: Proposal
-    logical_type: LogicalType
-    physical_type: str | None
-    date_format: str | None
-    semantic: str | None
-    classification: str
-    primary_key: bool
-    options: Mapping[str, Any]
-    """logicalTypeOptions besides the format; only rules that every row of the file holds."""
-
-    @property
-    def name(self) -> str:
-        """Name in `raw`."""
-        return self.profile.name
+    delivery: Delivery | None = None
+    key: str | None = None
+    feeds: Sequence[str] = ()
+    mapped: Sequence[str] = ()
+    """`attribute=column`."""
+    given: Sequence[str] = ()
+    """`attribute=value`, the same for all rows."""
+    zone: str | None = None
+    """Time zone of times that do not say it; None for UTC."""
+    people: str | None = None
+    """The source whose records the ids in the file name; None for this one."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,12 @@ class SourcePlan:
     """The lines of an order have amounts of their own, rather than each the order's total."""
     losses: Losses
     flags: tuple[str, ...]
+    readings: Mapping[str, RoleReading]
+    """Consent, tickets and events, as far as the file feeds them."""
+    observed: bool
+    """A row is an observation of a person (a ticket, an event, an answer) rather than the person."""
+    people: str | None
+    """The other source whose records the rows are about."""
 
     def fed(self) -> dict[str, PlannedColumn]:
         """The planned columns by what they were taken for (parts of attributes under their own names)."""
@@ -91,46 +94,49 @@ class SourcePlan:
 
 
 def plan_source(
-    con: duckdb.DuckDBPyConnection,
-    profile: FileProfile,
-    source: str,
-    day: date,
-    *,
-    delivery: Delivery | None = None,
-    key: str | None = None,
-    feeds: Sequence[str] = (),
+    con: duckdb.DuckDBPyConnection, profile: FileProfile, source: str, day: date, wishes: Wishes | None = None
 ) -> SourcePlan:
     """Decide how the profiled file becomes a source; the file is still open in `con`.
 
     Raises:
-        ScaffoldError: the file says nothing about people or orders, or an option does not fit it.
+        ScaffoldError: the file says nothing about people, orders, consent, tickets or events, or a wish does not fit it.
     """
+    wishes = wishes or Wishes()
     table = table_name(profile.file.original.stem, source)
-    proposals = propose(profile)
+    said = named(profile, wishes.mapped, wishes.given)
+    _check_wishes(wishes, said)
+    proposals = _as_said(propose(profile), said)
+    readings, incomplete = _readings(profile, said, wishes.feeds)
+    for reading in readings.values():
+        proposals = _claimed(proposals, reading)
     known = by_semantic(proposals)
-    _check_roles(feeds)
-    version = known["updated_at"].column if "updated_at" in known else None
-    version_flags: list[str] = []
-    if version is not None:
-        version, version_flags = _usable_version(con, version, day)
-    orders = _holds_orders(known) if not feeds else "orders" in feeds
-    keys = choose_keys(con, profile, proposals, version, table, key, holds_orders=orders)
-    roles = _roles(profile, known, keys, orders=orders) if not feeds else _wanted_roles(known, keys, feeds)
-    columns = tuple(_column(con, column, proposals[column.position], keys) for column in profile.columns)
-    losses = find_losses(con, proposals)
-    flags = [
-        *profile.file.notes,
-        *_column_flags(columns),
-        *losses.flags,
-        *keys.flags,
-        *version_flags,
-        *_whole_flags(con, known, roles, day, delivery, version),
-        *flags_of(other_roles(profile)),
-    ]
-    return SourcePlan(
+    rows_of = next((r for r in readings.values() if r.role != "consent_events"), None)
+    orders = rows_of is None and (_holds_orders(known) if not wishes.feeds else "orders" in wishes.feeds)
+    if rows_of is None and "consent_events" in readings and not orders and not _lists_people(profile, proposals, table):
+        rows_of = readings["consent_events"]
+    version, version_flags = _version(con, known, rows_of, day)
+    if rows_of is not None:
+        keys = choose_role_keys(con, profile, proposals, version, table, rows_of, wishes.key)
+    else:
+        keys = choose_keys(con, profile, proposals, version, table, wishes.key, holds_orders=orders)
+    roles = _roles(known, keys, readings, wishes, incomplete, rows_of, orders=orders)
+    columns = tuple(
+        plan_column(
+            con,
+            column,
+            proposals[column.position],
+            keys,
+            epoch=epoch_unit(column) if _is_moment(column, readings) else None,
+            zone=wishes.zone if wishes.zone and not is_zoned(column) and _is_timed(column) else None,
+            records_of=wishes.people if _names_people(column, keys, readings) else None,
+        )
+        for column in profile.columns
+    )
+    losses = find_losses(con, proposals) if "customer_records" in roles else Losses()
+    plan = SourcePlan(
         source=source,
         table=table,
-        delivery=delivery or "delta",
+        delivery=wishes.delivery or "delta",
         profile=profile,
         proposals=proposals,
         columns=columns,
@@ -139,8 +145,22 @@ def plan_source(
         feeds=roles,
         amount_by_line="orders" in roles and _amount_by_line(con, known),
         losses=losses,
-        flags=tuple(dict.fromkeys(flags)),
+        flags=(),
+        readings=readings,
+        observed=rows_of is not None,
+        people=wishes.people,
     )
+    flags = [
+        *profile.file.notes,
+        *column_flags(columns),
+        *losses.flags,
+        *keys.flags,
+        *version_flags,
+        *whole_flags(con, known, roles, day, wishes.delivery, version),
+        *role_flags(plan, day),
+        *incomplete_flags(incomplete, source),
+    ]
+    return replace(plan, flags=tuple(dict.fromkeys(flags)))
 
 
 def table_name(stem: str, source: str) -> str:
@@ -154,21 +174,135 @@ def table_name(stem: str, source: str) -> str:
     return name if re.match(r"^[a-z]", name) else f"table_{name}".rstrip("_")
 
 
-def _check_roles(feeds: Sequence[str]) -> None:
-    for role in feeds:
-        if role not in SCAFFOLDED_ROLES:
-            known = ", ".join(SCAFFOLDED_ROLES)
-            reason = (
-                f"the scaffold writes {known} only. Leave it away; then {way_to(role)}"
-                if role in ROLES
-                else f"is unknown; known are {known}"
-            )
-            raise ScaffoldError(f'--feeds {role}: {reason}. See docs/add-a-source.md, "What the tool cannot know".')
+def _check_wishes(wishes: Wishes, said: Named) -> None:
+    for role in wishes.feeds:
+        if role not in ROLES:
+            raise ScaffoldError(f"--feeds {role}: is unknown; known are {', '.join(ROLES)}")
+    known = SEMANTICS | attributes_of_roles() | set(ORDER_SEMANTICS)
+    for name in said.columns:
+        if name not in known:
+            raise ScaffoldError(f"--map {name}=...: {name!r} is unknown; known are {', '.join(sorted(known))}")
+    if wishes.zone is not None:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(wishes.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ScaffoldError(
+                f"--timezone {wishes.zone}: no such time zone; write it as Europe/Berlin or America/New_York"
+            ) from error
+
+
+def _as_said(proposals: Sequence[Proposal], said: Named) -> tuple[Proposal, ...]:
+    """The proposals with what --map said of them; who held such an attribute before gives it up."""
+    chosen = {column.position: name for name, column in said.columns.items() if name in SEMANTICS}
+    return tuple(
+        Proposal(p.column, chosen[p.column.position], "sure", "named by --map", 2.0)
+        if p.column.position in chosen
+        else replace(p, semantic=None, confidence="none", flag=None)
+        if p.semantic in chosen.values()
+        else p
+        for p in proposals
+    )
+
+
+# --- Consent, tickets and events -----------------------------------------------------------------------------------
+
+
+def _readings(
+    profile: FileProfile, said: Named, feeds: Sequence[str]
+) -> tuple[dict[str, RoleReading], list[RoleReading]]:
+    """What the file feeds of these roles, and what it would if more were known.
+
+    Raises ScaffoldError when --feeds asks for one for which a column is missing.
+    """
+    readings: dict[str, RoleReading] = {}
+    incomplete: list[RoleReading] = []
+    for role in reversed(ROLES_OF_ROWS):
+        reading = read_role(role, profile, said)
+        if role in feeds:
+            if reading is None or reading.missing:
+                told = "; ".join(reading.missing) if reading else "no column looks like it"
+                raise ScaffoldError(f"--feeds {role}: {told}. The columns of the file are {_listed(profile)}")
+            readings[role] = reading
+        elif reading is not None and not feeds and not readings and is_recognised(reading, profile):
+            if reading.missing:
+                incomplete.append(reading)
+            else:
+                readings[role] = reading
+    return readings, incomplete
+
+
+def _listed(profile: FileProfile) -> str:
+    return ", ".join(column.physical_name for column in profile.columns)
+
+
+def _claimed(proposals: Sequence[Proposal], reading: RoleReading) -> tuple[Proposal, ...]:
+    """The proposals with the columns of a role taken out of what they would be in a list of people."""
+    return tuple(_claim(proposal, reading) for proposal in proposals)
+
+
+def _claim(proposal: Proposal, reading: RoleReading) -> Proposal:
+    attribute = reading.used.get(proposal.column.position)
+    if reading.role == "customer_events":
+        semantic = _EVENT_IDENTIFIERS.get(attribute or "")
+        if semantic is not None:
+            return Proposal(proposal.column, semantic, "sure", f"the {attribute} of an event", 1.0)
+        if attribute is None and not _is_of_person(proposal):
+            return Proposal(proposal.column, None, "none", proposal.column.type_evidence)
+    if attribute is None or proposal.semantic in _KEPT_TIMES:
+        return proposal
+    evidence = f"{attribute.replace('_', ' ')} of {reading.role.replace('_', ' ')}, by its name and its values"
+    return Proposal(proposal.column, f"{reading.role}.{attribute}", "sure", evidence, 1.0)
+
+
+def _is_of_person(proposal: Proposal) -> bool:
+    """A page and a product have names too: in events a name counts only where its values are names of people."""
+    if proposal.semantic not in _PERSONAL_OF_EVENTS:
+        return False
+    return proposal.semantic != "full_name" or ("common given name" in proposal.evidence and proposal.score > 1.2)
+
+
+def _lists_people(profile: FileProfile, proposals: Sequence[Proposal], table: str) -> bool:
+    """Whether each row is another person: answers to consent are then columns of a list of people."""
+    emails = [p.column for p in proposals if p.semantic == "email"]
+    return any(column.unique for column in (*likely_keys(profile, proposals, table), *emails))
+
+
+def _version(
+    con: duckdb.DuckDBPyConnection, known: Mapping[str, Proposal], rows_of: RoleReading | None, day: date
+) -> tuple[ColumnProfile | None, list[str]]:
+    """The column that orders versions of a row: when it was last changed, or when an answer was given."""
+    version = known["updated_at"].column if "updated_at" in known else None
+    if rows_of is not None and rows_of.role == "consent_events":
+        version = rows_of.columns.get("occurred_at", version)
+    elif rows_of is not None:
+        version = rows_of.columns.get("updated_at") if rows_of.role == "support_tickets" else None
+    if version is None or (rows_of is not None and epoch_unit(version) is not None):
+        return None, []
+    return usable_version(con, version, day)
+
+
+def _is_moment(column: ColumnProfile, readings: Mapping[str, RoleReading]) -> bool:
+    return any(column in reading.times.values() for reading in readings.values())
+
+
+def _is_timed(column: ColumnProfile) -> bool:
+    """Whether the column holds moments rather than days."""
+    return column.type == "timestamp" or (column.dates is not None and column.dates.kind == "timestamp")
+
+
+def _names_people(column: ColumnProfile, keys: Keys, readings: Mapping[str, RoleReading]) -> bool:
+    events = readings.get("customer_events")
+    return column == keys.record or (events is not None and column == events.columns.get("user"))
+
+
+# --- Roles ---------------------------------------------------------------------------------------------------------
 
 
 def _holds_orders(known: Mapping[str, Proposal]) -> bool:
     """An amount, and an order's id or an order's time: a table of customers may hold a total or a last order, not both."""
-    return "amount" in known and ("order_id" in known or "ordered_at" in known) and _order_time(known) is not None
+    return "amount" in known and ("order_id" in known or "ordered_at" in known) and order_time(known) is not None
 
 
 def _amount_by_line(con: duckdb.DuckDBPyConnection, known: Mapping[str, Proposal]) -> bool:
@@ -185,225 +319,61 @@ def _amount_by_line(con: duckdb.DuckDBPyConnection, known: Mapping[str, Proposal
     return bool(differing)
 
 
-def _order_time(known: Mapping[str, Proposal]) -> Proposal | None:
-    return known.get("ordered_at") or known.get("created_at") or known.get("updated_at")
+def _roles(
+    known: Mapping[str, Proposal],
+    keys: Keys,
+    readings: Mapping[str, RoleReading],
+    wishes: Wishes,
+    incomplete: Sequence[RoleReading],
+    rows_of: RoleReading | None,
+    *,
+    orders: bool,
+) -> tuple[str, ...]:
+    """What the file feeds, in the order of the standard roles.
 
-
-def _roles(profile: FileProfile, known: Mapping[str, Proposal], keys: Keys, *, orders: bool) -> tuple[str, ...]:
+    Raises ScaffoldError when that is nothing, or --feeds asks for what no column holds.
+    """
     personal = any(name in known for name in _PERSONAL)
-    roles = []
-    if personal or keys.record_kind == "column":
-        roles.append("customer_records")
-    if not roles or not (personal or orders):
-        raise ScaffoldError(
-            "no column names or reaches a person (a name, an e-mail address, a phone, an address), and there are no orders "
-            "of one. If the columns' names are unusual, rename them in the export, or add the words to "
-            "orchestration/scaffold/data/vocabulary.yaml; with --feeds customer_records the source is made all the same."
-            + "".join(f" The file looks like {role}: for that, {way_to(role)}." for role, _ in other_roles(profile))
-        )
-    if any(name in known and known[name].column != keys.record for name in IDENTIFIERS):
-        roles.append("record_identifiers")
+    roles = set(readings)
     if orders:
-        roles.append("orders")
-    return tuple(roles)
+        roles.add("orders")
+    if wishes.people is None and (personal or (keys.record_kind == "column" and rows_of is None)):
+        roles.add("customer_records")
+    if not wishes.feeds and not (personal or roles - {"customer_records"}):
+        raise ScaffoldError(
+            "no column names or reaches a person (a name, an e-mail address, a phone, an address), and there are no orders, "
+            "tickets, events or answers of one. If the columns' names are unusual, name them by --map, for example --map "
+            "email=COLUMN, rename them in the export, or add the words to orchestration/scaffold/data/vocabulary.yaml; with "
+            "--feeds customer_records the source is made all the same."
+            + "".join(f" The file looks like {r.role}: {'; '.join(r.missing)}." for r in incomplete)
+        )
+    identified = any(name in known and known[name].column != keys.record for name in IDENTIFIERS)
+    if wishes.feeds:
+        roles |= set(wishes.feeds)
+        if wishes.people is None and (personal or rows_of is None):
+            roles.add("customer_records")
+        _refuse_unfed(known, roles, identified=identified)
+    elif identified and "customer_records" in roles:
+        roles.add("record_identifiers")
+    if "consent_events" in roles and "customer_records" not in roles and wishes.people is None:
+        raise ScaffoldError(
+            "consent_events: nothing in the file says who the answers are of but an id. Say by --people SOURCE of which "
+            "source that is the id, and the answers are its people's"
+        )
+    return tuple(role for role in _ORDERED_ROLES if role in roles)
 
 
-def _wanted_roles(known: Mapping[str, Proposal], keys: Keys, feeds: Sequence[str]) -> tuple[str, ...]:
-    """The roles that --feeds named, in their order; every role hangs on the customer records."""
-    roles = tuple(role for role in SCAFFOLDED_ROLES if role in feeds or role == "customer_records")
+_ORDERED_ROLES = (
+    "customer_records", "record_identifiers", "orders", "consent_events", "support_tickets", "customer_events",
+)  # fmt: skip
+
+
+def _refuse_unfed(known: Mapping[str, Proposal], roles: set[str], *, identified: bool) -> None:
     if "orders" in roles:
         missing = [what for what, there in (
-            ("an amount", "amount" in known), ("a date or time of the order", _order_time(known) is not None),
+            ("an amount", "amount" in known), ("a date or time of the order", order_time(known) is not None),
         ) if not there]  # fmt: skip
         if missing:
             raise ScaffoldError(f"--feeds orders: no column holds {' or '.join(missing)}")
-    if "record_identifiers" in roles and not any(name in known for name in IDENTIFIERS):
+    if "record_identifiers" in roles and not identified:
         raise ScaffoldError(f"--feeds record_identifiers: no column holds one of {', '.join(IDENTIFIERS)}")
-    return roles
-
-
-def _column(con: duckdb.DuckDBPyConnection, column: ColumnProfile, proposal: Proposal, keys: Keys) -> PlannedColumn:
-    is_key = column in keys.columns
-    logical, physical = _types(column, proposal, is_key=is_key or column == keys.record)
-    typed_date = logical in ("date", "timestamp") and column.dates is not None
-    form = column.dates.formats[0] if typed_date and column.dates is not None else ""
-    semantic = _FEEDS.get(proposal.semantic or "", proposal.semantic)
-    if column == keys.record and keys.record_kind == "column":
-        semantic = "source_record_id"
-    return PlannedColumn(
-        profile=column,
-        proposal=proposal,
-        logical_type=logical,
-        physical_type=physical,
-        date_format=form or None,
-        semantic=semantic if semantic in SEMANTICS else None,
-        classification=_classification(column, proposal, keys),
-        primary_key=is_key,
-        options=_options(con, column, proposal, logical),
-    )
-
-
-def _types(column: ColumnProfile, proposal: Proposal, *, is_key: bool) -> tuple[LogicalType, str | None]:
-    """The contract's type: text for all that is not counted or computed with."""
-    semantic = proposal.semantic
-    if semantic == "amount":
-        plain = column.type in ("number", "integer")
-        return ("number", "decimal(12,2)") if plain else ("string", None)
-    if semantic == "items" and column.type in ("integer", "number"):
-        return "integer", None
-    if column.type == "integer" and column.native_type is None and _is_code(column, semantic, is_key):
-        return "string", None
-    if column.native_type is not None and column.type == "integer" and _is_code(column, semantic, is_key):
-        # A whole number that the file holds as a fraction (pandas does so beside gaps) must not become the text `7.0`.
-        return ("integer" if column.native_type in ("DOUBLE", "FLOAT") else "string"), None
-    return column.type, None
-
-
-def _is_code(column: ColumnProfile, semantic: str | None, is_key: bool) -> bool:
-    counted = ("birth_year", "birth_month", "birth_day", "items", "amount")
-    return is_key or (semantic is not None and semantic not in counted) or bool(set(column.words) & _ID_WORDS)
-
-
-def _classification(column: ColumnProfile, proposal: Proposal, keys: Keys) -> str:
-    semantic = proposal.semantic
-    if semantic == "national_id" or (semantic is None and vocabulary().special(column.words)):
-        return "restricted"
-    if semantic in _PSEUDONYMOUS:
-        return "pseudonymous"
-    if semantic is not None and semantic not in ORDER_SEMANTICS and semantic not in _TIMES:
-        return "personal"
-    if column == keys.record or column in keys.columns:
-        return "pseudonymous"
-    if semantic is None and column.type in ("string", "object") and column.dates is None and column.distinct > _CODES:
-        return "personal"
-    return "internal"
-
-
-def _options(
-    con: duckdb.DuckDBPyConnection, column: ColumnProfile, proposal: Proposal, logical: LogicalType
-) -> dict[str, Any]:
-    """Rules that guard tomorrow's file; each holds for every row of this one, so that none is held back at first."""
-
-    def all_match(pattern: str) -> bool:
-        value = f"trim({column.column}) <> ''"
-        query = f"select count(*) from {FILE_TABLE} where {value} and not regexp_matches({column.column}, {literal(pattern)})"
-        return bool(column.filled) and con.execute(query).fetchall()[0][0] == 0
-
-    options: dict[str, Any] = {}
-    if logical == "string" and proposal.semantic == "email" and all_match(_EMAIL_PATTERN):
-        options["pattern"] = _EMAIL_PATTERN
-    if logical == "string" and proposal.semantic == "country" and all_match("^[A-Z]{2}$"):
-        options["pattern"] = "^[A-Z]{2}$"
-    if logical in ("number", "integer") and proposal.semantic in ("amount", "items") and all_match(r"^[^-]*$"):
-        options["minimum"] = 0
-    return options
-
-
-def _usable_version(
-    con: duckdb.DuckDBPyConnection, column: ColumnProfile, day: date
-) -> tuple[ColumnProfile | None, list[str]]:
-    """The version column, unless gates would hold its rows back or it cannot be typed."""
-    latest = _latest(con, column)
-    if column.type not in ("date", "timestamp"):
-        return None, [f"`{column.physical_name}` does not read as a time in every row: it orders no versions"]
-    if latest is not None and latest >= day + _CLOCK_TOLERANCE:
-        return None, [
-            f"`{column.physical_name}` holds times up to {latest}, later than the landing day {day}: it orders no versions. "
-            f"Land the file under a day not before {latest} by --date if the times are right"
-        ]
-    return column, []
-
-
-def _latest(con: duckdb.DuckDBPyConnection, column: ColumnProfile) -> date | None:
-    form = column.dates.formats[0] if column.dates is not None else ""
-    parsed = (
-        f"try_strptime({column.column}, {literal(strptime_format(form))})"
-        if form
-        else f"try_cast({column.column} as timestamptz)"
-    )
-    latest: date | None = con.execute(f"select cast(max({parsed}) as date) from {FILE_TABLE}").fetchall()[0][0]
-    return latest
-
-
-def _column_flags(columns: Sequence[PlannedColumn]) -> list[str]:
-    flags = []
-    for column in columns:
-        name, dates = column.profile.physical_name, column.profile.dates
-        if column.proposal.flag:
-            flags.append(f"`{name}`: {column.proposal.flag}")
-        if dates is not None and dates.ambiguous:
-            flags.append(f"`{name}`: {dates.evidence}. Change the format in the contract if that is wrong")
-        if dates is not None and not dates.whole and column.proposal.semantic in ("birth_date", *_TIMES):
-            unread = round((1 - dates.share) * column.profile.filled)
-            flags.append(
-                f"`{name}`: stays text in raw; the staging model reads {dates.evidence}; {unread:,} others become null"
-            )
-        if dates is not None and dates.short_years:
-            flags.append(f"`{name}`: years of two digits; a birth date in the future is taken a century back")
-    return flags
-
-
-def _whole_flags(
-    con: duckdb.DuckDBPyConnection,
-    known: Mapping[str, Proposal],
-    roles: Sequence[str],
-    day: date,
-    delivery: Delivery | None,
-    version: ColumnProfile | None,
-) -> list[str]:
-    flags = []
-    if "birth_year" in known and "birth_date" not in known and not {"birth_month", "birth_day"} <= set(known):
-        flags.append("only the year of birth is known: it stands as the first of January of that year")
-    if "full_address" in known and "street" not in known:
-        flags.append(
-            f"`{known['full_address'].column.physical_name}`: the whole address goes into street, it is not taken apart"
-        )
-    if "full_name" in known and ("given_name" in known or "family_name" in known):
-        flags.append("names come whole and in parts: the parts are used, and the whole name where a row has no part")
-    if delivery is None:
-        flags.append(
-            "delivery is taken as `delta`: each file adds to the earlier ones. If each file is the whole list, so that who is "
-            "missing has left, add it again with --delivery snapshot"
-        )
-    if version is None and "orders" not in roles and delivery != "snapshot":
-        flags.append("no column tells when a row was last changed: the landing day stands for it")
-    if "orders" in roles:
-        flags += _order_flags(con, known, day)
-    return flags
-
-
-def _order_flags(con: duckdb.DuckDBPyConnection, known: Mapping[str, Proposal], day: date) -> list[str]:
-    from orchestration.scaffold.staging_orders import currency_sign, unknown_words
-
-    flags = []
-    when = _order_time(known)
-    assert when is not None
-    if "ordered_at" not in known:
-        flags.append(f"`{when.column.physical_name}` is taken for the time of the order")
-    latest = _latest(con, when.column)
-    if latest is not None and latest >= day + _CLOCK_TOLERANCE:
-        flags.append(
-            f"`{when.column.physical_name}` holds orders up to {latest}, later than the landing day {day}: those are held "
-            "back by the gates. Land the file under a later day by --date"
-        )
-    if "currency" not in known and currency_sign(known["amount"].column) is None:
-        flags.append(
-            "no column tells the currency: EUR is written into the staging model. Change it there if that is wrong"
-        )
-    for name in ("status", "channel"):
-        words = unknown_words(name, known[name].column) if name in known else 0
-        if words:
-            default = "placed" if name == "status" else "web"
-            flags.append(
-                f"`{known[name].column.physical_name}`: {words} of its words are unknown and count as {default}"
-            )
-        elif name not in known:
-            default = "shipped (completed)" if name == "status" else "web"
-            flags.append(f"no column tells the {name} of orders: all count as {default}")
-    if "items" not in known:
-        flags.append("no column tells the number of items: it stays empty")
-    if known["amount"].column.type == "string":
-        flags.append(
-            f"`{known['amount'].column.physical_name}` is text in raw; the staging model takes the number out of it"
-        )
-    return flags

@@ -21,7 +21,7 @@ SAMPLED_VALUES = 1000
 # Names that staging models use themselves; a column called so gets an underscore behind it.
 _RESERVED = frozenset({
     "first_load_date", "version_rank", "is_change", "row_fingerprint", "latest_load_date", "changed_on", "split_name",
-    "row_hash", "load_date", "record_key", "source_key",
+    "row_hash", "load_date", "record_key", "source_key", "observed_at", "version_order", "known_since", "row_number",
 })  # fmt: skip
 _PATTERNS = {
     "integers": r"^-?(0|[1-9]\d{0,17})$",

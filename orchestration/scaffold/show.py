@@ -85,6 +85,9 @@ def _feeds(column: "PlannedColumn", added: "Added") -> str:
         return column.semantic
     orders = "orders" in added.plan.feeds
     semantic = column.proposal.semantic
+    if semantic is not None and "." in semantic:
+        # An attribute of a role under its own name: the role stands above the table.
+        return semantic.partition(".")[2]
     return semantic if semantic is not None and (orders or semantic == "updated_at") else ""
 
 
@@ -100,6 +103,8 @@ def _key(added: "Added") -> str:
     keys = added.plan.keys
     names = " and ".join(f"`{column.physical_name}`" for column in keys.columns) or "none"
     person = ""
+    if keys.record_kind == "visitor":
+        person = ". Who did it is told by the user's id, else by what the event says of the person"
     if keys.record is not None and keys.record not in keys.columns:
         person = f". The person is identified by `{keys.record.physical_name}`"
     return f"{names}: {keys.reason}{person}"

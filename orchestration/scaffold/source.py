@@ -16,6 +16,7 @@ import duckdb
 import yaml
 
 from orchestration.config import Settings
+from orchestration.project import Project
 from orchestration.scaffold.contract_file import GENERATED_BY, contract_yaml, landed_name
 from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.files import open_file
@@ -24,7 +25,7 @@ from orchestration.scaffold.profile import profile_file
 from orchestration.scaffold.staging import staging_files
 from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, load_contract
 from orchestration.sources.deliveries import landed_days
-from orchestration.sources.landed import content_hash, copy_in
+from orchestration.sources.landed import content_hash, copy_in, workplace
 from orchestration.sources.load import load_day
 
 SET_ASIDE = "set_aside"
@@ -91,8 +92,8 @@ def add_source(
     _refuse_name(settings, source, contract_path, staging)
     wishes = wishes or Wishes()
     _refuse_people(settings, wishes.people)
-    with tempfile.TemporaryDirectory(prefix="kindred-add-") as folder:
-        workspace = Path(folder)
+    Project(settings)  # Tells of the landing folder's key: the file may lie there, and will.
+    with workplace(file) as workspace:
         with duckdb.connect() as con:
             con.execute("set timezone = 'UTC'")
             opened = open_file(con, file, workspace)
@@ -324,8 +325,6 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def _drop_tables(settings: Settings, contract: Contract) -> None:
     """Drop what the warehouse holds of the source alone; everything else leaves with the next run."""
-    from orchestration.project import Project
-
     if not settings.warehouse.exists():
         return
     project = Project(settings)

@@ -3,10 +3,14 @@
 Belongs here: rendering a plan as dbt files. Does not belong here: decisions (see `plan`), and orders (`staging_orders`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from orchestration.scaffold.plan import PlannedColumn, SourcePlan
+from orchestration.scaffold.columns import PlannedColumn
+from orchestration.scaffold.plan import SourcePlan
 from orchestration.scaffold.semantics import IDENTIFIERS
+from orchestration.scaffold.staging_consent import consent_sql
+from orchestration.scaffold.staging_events import events_sql
+from orchestration.scaffold.staging_observed import observed_ctes
 from orchestration.scaffold.staging_orders import orders_sql
 from orchestration.scaffold.staging_parts import (
     as_text,
@@ -15,10 +19,12 @@ from orchestration.scaffold.staging_parts import (
     record_version,
     render_model,
     row_hash_cte,
+    seen_column,
     source_cte,
     source_key,
     versions_cte,
 )
+from orchestration.scaffold.staging_tickets import tickets_sql
 
 RECORD_COLUMNS = (
     "record_id", "source", "source_record_id", "given_name", "middle_name", "family_name", "birth_date", "gender",
@@ -30,8 +36,45 @@ ORDER_COLUMNS = (
     "order_id", "record_id", "ordered_at", "updated_at", "status", "channel", "currency", "amount", "items", "source",
     "load_date",
 )  # fmt: skip
+CONSENT_COLUMNS = (
+    "consent_event_id", "record_id", "purpose", "channel", "status", "legal_basis", "occurred_at", "method", "source",
+    "load_date",
+)  # fmt: skip
+TICKET_COLUMNS = (
+    "ticket_id", "record_id", "created_at", "updated_at", "channel", "status", "subject", "satisfaction", "source",
+    "load_date",
+)  # fmt: skip
+EVENT_COLUMNS = (
+    "event_id", "record_id", "event_type", "channel", "occurred_at", "amount", "currency", "properties", "source",
+    "anonymous_id", "device_id", "load_date",
+)  # fmt: skip
+# What each role's model is made of: its SQL, what a row of it is, its columns, and where their descriptions differ.
+_ROLES: dict[str, tuple[Callable[[SourcePlan], str], str, tuple[str, ...], dict[str, str]]] = {
+    "customer_records": (
+        lambda plan: records_sql(plan), "One row per customer record of {source}, in its latest version.", RECORD_COLUMNS, {},
+    ),
+    "record_identifiers": (
+        lambda plan: identifiers_sql(plan), "One row per customer record of {source} and further identifier.",
+        IDENTIFIER_COLUMNS, {},
+    ),
+    "orders": (
+        orders_sql, "One row per order of {source}, in its latest version.", ORDER_COLUMNS,
+        {"status": "order_status", "channel": "order_channel"},
+    ),
+    "consent_events": (
+        consent_sql, "One row per answer to a question of consent in {source}.", CONSENT_COLUMNS,
+        {"status": "consent_status", "channel": "consent_channel"},
+    ),
+    "support_tickets": (
+        tickets_sql, "One row per support ticket of {source}, in its latest version.", TICKET_COLUMNS,
+        {"status": "ticket_status", "channel": "ticket_channel"},
+    ),
+    "customer_events": (
+        events_sql, "One row per event of {source}, repeated deliveries counted once.", EVENT_COLUMNS,
+        {"channel": "event_channel", "amount": "event_amount"},
+    ),
+}  # fmt: skip
 _PLAIN = ("middle_name", "gender", "email", "phone", "unit", "city", "region", "postcode", "country", "national_id")
-_DOCS = {"status": "order_status", "channel": "order_channel"}
 
 
 def staging_files(plan: SourcePlan) -> dict[str, str]:
@@ -39,13 +82,11 @@ def staging_files(plan: SourcePlan) -> dict[str, str]:
     from orchestration.scaffold.staging_tests import unit_tests
 
     source = plan.source
-    files = {f"stg_{source}__customer_records.sql": records_sql(plan)}
-    if "record_identifiers" in plan.feeds:
-        files[f"stg_{source}__record_identifiers.sql"] = identifiers_sql(plan)
-    if "orders" in plan.feeds:
-        files[f"stg_{source}__orders.sql"] = orders_sql(plan)
+    files = {f"stg_{source}__{role}.sql": _ROLES[role][0](plan) for role in plan.feeds}
     files[f"_{source}__models.yml"] = _models_yml(plan)
-    files[f"_{source}__unit_tests.yml"] = unit_tests(plan)
+    tests = unit_tests(plan)
+    if tests is not None:
+        files[f"_{source}__unit_tests.yml"] = tests
     return files
 
 
@@ -54,28 +95,29 @@ def records_sql(plan: SourcePlan) -> str:
     fed = plan.fed()
     ctes = [source_cte(plan)]
     relation = plan.table
-    if plan.keys.record is None:
-        ctes.append(row_hash_cte(plan, relation))
-        relation = f"keyed_{plan.table}"
-    ctes.append(
-        versions_cte(
-            plan, relation, f"latest_{plan.table}", source_key(plan), compared_columns(plan), record_version(plan)
-        )
-    )
+    if plan.observed:
+        ctes += observed_ctes(plan)
+    else:
+        if plan.keys.by_row:
+            ctes.append(row_hash_cte(plan, relation))
+            relation = f"keyed_{plan.table}"
+        key, compared = source_key(plan), compared_columns(plan)
+        ctes.append(versions_cte(plan, relation, f"latest_{plan.table}", key, compared, record_version(plan)))
     relation = f"latest_{plan.table}"
     if "full_name" in fed:
         ctes.append(_named_cte(fed["full_name"], relation))
         relation = "named_records"
     expressions: dict[str, str] = {
-        "record_id": record_id(plan),
+        "record_id": f"'{plan.source}:' || record_key" if plan.observed else record_id(plan),
         "source": f"'{plan.source}'",
-        "source_record_id": source_key(plan, as_string=True),
+        "source_record_id": "record_key" if plan.observed else source_key(plan, as_string=True),
         **record_expressions(plan),
         "load_date": "_load_date",
         "first_load_date": "first_load_date",
     }
     records = _select(expressions, RECORD_COLUMNS, relation)
-    if plan.keys.record is not None and plan.keys.record.filled < plan.keys.record.rows:
+    gaps = plan.keys.record is not None and plan.keys.record.filled < plan.keys.record.rows
+    if gaps and not plan.observed:
         records += f"\nwhere {source_key(plan)} is not null"
     ctes.append(("records", records))
     return render_model(plan, "One row per customer record, in its latest version.", ctes)
@@ -133,14 +175,16 @@ def identifiers_sql(plan: SourcePlan) -> str:
     """The model of further identifiers: each with the record, first and last time that it was seen."""
     fed = plan.fed()
     relation, ctes = plan.table, [source_cte(plan)]
-    if plan.keys.record is None:
+    if plan.keys.by_row:
         ctes.append(row_hash_cte(plan, relation))
         relation = f"keyed_{plan.table}"
     names = [name for name in IDENTIFIERS if name in fed and fed[name].profile != plan.keys.record]
-    seen = as_timestamp(plan.named(plan.version)) if plan.version else "cast(_load_date as timestamp)"
+    record = record_id(plan).replace("\n", "\n    ")
+    moment = seen_column(plan)
+    seen = as_timestamp(moment) if moment is not None else "cast(_load_date as timestamp)"
     selects = [
         f"select\n"
-        f"    {record_id(plan)} as record_id,\n"
+        f"    {record} as record_id,\n"
         f"    '{name}' as identifier_type,\n"
         f"    {as_text(fed[name])} as identifier,\n"
         f"    coalesce({seen}, cast(_load_date as timestamp)) as seen_at\n"
@@ -217,6 +261,8 @@ def _street(fed: Mapping[str, PlannedColumn]) -> str | None:
 
 def _updated_at(plan: SourcePlan) -> str:
     landed = "cast(_load_date as timestamp)"
+    if plan.observed:
+        return f"coalesce(observed_at, {landed})"
     version = record_version(plan)
     known = [as_timestamp(version)] if version is not None else []
     if plan.delivery == "snapshot":
@@ -236,22 +282,6 @@ def _select(expressions: Mapping[str, str], columns: tuple[str, ...], relation: 
 
 def _models_yml(plan: SourcePlan) -> str:
     source = plan.source
-    described: list[tuple[str, str, tuple[str, ...]]] = [
-        (
-            f"stg_{source}__customer_records",
-            f"One row per customer record of {source}, in its latest version.",
-            RECORD_COLUMNS,
-        ),
-    ]
-    if "record_identifiers" in plan.feeds:
-        described.append((
-            f"stg_{source}__record_identifiers", f"One row per customer record of {source} and further identifier.",
-            IDENTIFIER_COLUMNS,
-        ))  # fmt: skip
-    if "orders" in plan.feeds:
-        described.append(
-            (f"stg_{source}__orders", f"One row per order of {source}, in its latest version.", ORDER_COLUMNS)
-        )
     lines = [
         "version: 2",
         "",
@@ -259,10 +289,14 @@ def _models_yml(plan: SourcePlan) -> str:
         f"# in _{source}__unit_tests.yml.",
         "models:",
     ]
-    for model, description, columns in described:
-        lines += [f"  - name: {model}", "    description: >", f"      {description}", "    columns:"]
+    for role in plan.feeds:
+        _, sentence, columns, docs = _ROLES[role]
+        lines += [f"  - name: stg_{source}__{role}", "    description: >", f"      {sentence.format(source=source)}"]
+        lines.append("    columns:")
         for column in columns:
-            doc = _DOCS.get(column, column) if model.endswith("__orders") else column
-            lines += [f"      - name: {column}", f"        description: \"{{{{ doc('{doc}') }}}}\""]
+            lines += [
+                f"      - name: {column}",
+                f"        description: \"{{{{ doc('{docs.get(column, column)}') }}}}\"",
+            ]
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"

@@ -11,7 +11,8 @@ from orchestration.scaffold.profile import ColumnProfile
 from orchestration.scaffold.vocabulary import compact, vocabulary
 
 if TYPE_CHECKING:
-    from orchestration.scaffold.plan import PlannedColumn, SourcePlan
+    from orchestration.scaffold.columns import PlannedColumn
+    from orchestration.scaffold.plan import SourcePlan
     from orchestration.scaffold.staging_parts import Cte
 
 DEFAULT_CURRENCY = "EUR"
@@ -48,7 +49,7 @@ def orders_sql(plan: "SourcePlan") -> str:
     fed = plan.fed()
     relation = plan.table
     ctes: list[Cte] = [source_cte(plan)]
-    needs_hash = not plan.keys.columns or plan.keys.record is None
+    needs_hash = not plan.keys.columns or plan.keys.by_row
     if needs_hash:
         ctes.append(row_hash_cte(plan, relation))
         relation = f"keyed_{plan.table}"

@@ -6,7 +6,8 @@ Belongs here: SQL fragments. Does not belong here: which fragments a model is ma
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from orchestration.scaffold.plan import PlannedColumn, SourcePlan
+from orchestration.scaffold.columns import PlannedColumn
+from orchestration.scaffold.plan import SourcePlan
 
 Cte = tuple[str, str]
 
@@ -17,18 +18,25 @@ def as_text(column: PlannedColumn) -> str:
 
 
 def as_timestamp(column: PlannedColumn) -> str:
-    """The column as a timestamp; text is read by the formats that were found in it."""
-    if column.logical_type == "timestamp":
-        return column.name
+    """The column as a timestamp in UTC; text is read by the formats that were found in it."""
     if column.logical_type == "date":
         return f"cast({column.name} as timestamp)"
-    formats = list(column.profile.dates.formats) if column.profile.dates is not None else [""]
-    return f"{{{{ parsed_time('{column.name}', {formats!r}) }}}}"
+    read, macro = column.name, ""
+    if column.epoch is not None:
+        macro = f"epoch_time('{column.name}', '{column.epoch}')"
+    elif column.logical_type != "timestamp":
+        formats = list(column.profile.dates.formats) if column.profile.dates is not None else [""]
+        macro = f"parsed_time('{column.name}', {formats!r})"
+    if column.zone is not None:
+        return f"{{{{ utc_of({macro or repr(read)}, '{column.zone}') }}}}"
+    return f"{{{{ {macro} }}}}" if macro else read
 
 
 def source_key(plan: SourcePlan, *, as_string: bool = False) -> str:
-    """What identifies the person: a column, the e-mail address in lower case, or the hash of the row."""
+    """What identifies the person: a column, the e-mail address in lower case, a visitor, or the hash of the row."""
     record = plan.keys.record
+    if plan.keys.record_kind == "visitor":
+        return visitor_key(plan)
     if record is None:
         return "row_hash"
     column = plan.named(record)
@@ -37,9 +45,40 @@ def source_key(plan: SourcePlan, *, as_string: bool = False) -> str:
     return as_text(column) if as_string else column.name
 
 
+def visitor_key(plan: SourcePlan) -> str:
+    """Who did an event: the signed-in user (u-), else the browser (a-) once it said who is behind it, else the address.
+
+    These are the ids of `stg_web__customer_records`, by which privacy requests find the rows (`privacy.links`).
+    """
+    events = plan.readings["customer_events"].columns
+    said = said_of_person(plan)
+    branches = []
+    if "user" in events:
+        user = as_text(plan.named(events["user"]))
+        prefix = "" if plan.people is not None else "'u-' || "
+        branches.append(f"    when {{{{ blank_to_null({user!r}) }}}} is not null then {prefix}{user}")
+    if plan.people is None and "visitor" in events and said:
+        visitor = as_text(plan.named(events["visitor"]))
+        branches.append(f"    when {said} is not null then 'a-' || {visitor}")
+    elif plan.people is None and "email" in plan.fed():
+        email = as_text(plan.fed()["email"])
+        branches.append(f"    when {{{{ blank_to_null({email!r}) }}}} is not null then lower(trim({email}))")
+    if not branches:
+        return "cast(null as string)"
+    return "\n".join(["case", *branches, "end"])
+
+
+def said_of_person(plan: SourcePlan) -> str:
+    """SQL that is null where a row says nothing of a person; empty when no column could."""
+    fed = plan.fed()
+    names = [as_text(fed[n]) for n in ("email", "phone", "full_name", "given_name", "family_name") if n in fed]
+    return "" if not names else names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
+
+
 def record_id(plan: SourcePlan) -> str:
     """The canonical record id: the source, a colon, the person's id there."""
-    return f"'{plan.source}:' || {source_key(plan, as_string=True)}"
+    key = source_key(plan, as_string=True)
+    return f"'{plan.people or plan.source}:' || {key}"
 
 
 def source_cte(plan: SourcePlan) -> Cte:
@@ -61,8 +100,20 @@ def record_version(plan: SourcePlan) -> PlannedColumn | None:
     """The column that orders what is known of a person: of the row's changes, or of their orders."""
     if plan.version is not None:
         return plan.named(plan.version)
+    if plan.observed:
+        return None
     ordered = plan.fed().get("ordered_at") if "orders" in plan.feeds else None
     return ordered if ordered is not None and ordered.logical_type in ("date", "timestamp") else None
+
+
+def seen_column(plan: SourcePlan) -> PlannedColumn | None:
+    """The column that tells when a row was true: of its last change, or of what it observes."""
+    for reading in plan.readings.values():
+        if plan.observed:
+            times = reading.times
+            when = times.get("updated_at") or times.get("occurred_at") or times.get("created_at")
+            return plan.named(when) if when is not None else None
+    return plan.named(plan.version) if plan.version is not None else None
 
 
 def versions_cte(

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from orchestration.scaffold.plan import PlannedColumn, SourcePlan
+from orchestration.scaffold.columns import PlannedColumn
+from orchestration.scaffold.plan import SourcePlan
 from orchestration.sources.contract import strptime_format
 
 _MOMENT = datetime(1980, 2, 13, 8, 5, 0)
@@ -29,8 +30,24 @@ class _Unaliased(yaml.SafeDumper):
         return True
 
 
-def unit_tests(plan: SourcePlan) -> str:
-    """The YAML of the unit test of the customer records."""
+def unit_tests(plan: SourcePlan) -> str | None:
+    """The YAML of the unit tests: of the customer records, and of each further role."""
+    from orchestration.scaffold.staging_role_tests import role_tests
+
+    tests = [_record_test(plan)] if _is_tested(plan) else []
+    tests += role_tests(plan)
+    if not tests:
+        return None
+    text = yaml.dump({"version": 2, "unit_tests": tests}, Dumper=_Unaliased, sort_keys=False, allow_unicode=True)
+    return f"# Made-up rows through the mapping. Change them with the model when you change the mapping on purpose.\n{text}"
+
+
+def _is_tested(plan: SourcePlan) -> bool:
+    """Where only a visitor's id leads to a record, the test of events shows the mapping."""
+    return "customer_records" in plan.feeds and plan.keys.record_kind != "visitor"
+
+
+def _record_test(plan: SourcePlan) -> dict[str, Any]:
     fed = plan.fed()
     row: dict[str, Any] = {}
     for column in plan.columns:
@@ -40,14 +57,12 @@ def unit_tests(plan: SourcePlan) -> str:
     if plan.keys.record_kind == "column" and plan.keys.record is not None:
         row[plan.keys.record.name] = _key(plan.named(plan.keys.record))
     row |= {"_load_date": "2026-01-05", "_row": 2}
-    test = {
+    return {
         "name": f"{plan.source}_record_is_mapped",
         "model": f"stg_{plan.source}__customer_records",
         "given": [{"input": f"source('raw', '{plan.source}__{plan.table}')", "rows": [row]}],
         "expect": {"rows": [_expected(plan, fed, row)]},
     }
-    text = yaml.dump({"version": 2, "unit_tests": [test]}, Dumper=_Unaliased, sort_keys=False, allow_unicode=True)
-    return f"# One made-up row through the mapping. Change it with the model when you change the mapping on purpose.\n{text}"
 
 
 def _key(column: PlannedColumn) -> Any:

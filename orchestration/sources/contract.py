@@ -99,6 +99,8 @@ class Column:
     options: dict[str, Any] = field(default_factory=dict)
     """The standard's logicalTypeOptions: pattern, minLength, maxLength, minimum, maximum."""
     valid_values: tuple[str, ...] = ()
+    records_of: str | None = None
+    """The other source of whose records the column holds the ids (custom property `recordsOf`)."""
 
 
 @dataclass(frozen=True)
@@ -410,6 +412,7 @@ class _Reader:
             primary_key=bool(prop.primaryKey),
             options=options,
             valid_values=tuple(str(item.value) for item in prop.enum or []),
+            records_of=properties.get("recordsOf"),
         )
 
     def _type(self, prop: SchemaProperty, where: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.config import Settings
 from orchestration.scaffold.files import open_file
-from orchestration.scaffold.plan import SourcePlan, plan_source
+from orchestration.scaffold.plan import SourcePlan, Wishes, plan_source
 from orchestration.scaffold.profile import profile_file
 
 DAY = date(2026, 1, 5)
@@ -41,6 +41,6 @@ def plan(tmp_path: Path) -> Callable[..., SourcePlan]:
         workspace.mkdir(exist_ok=True)
         with duckdb.connect() as con:
             con.execute("set timezone = 'UTC'")
-            return plan_source(con, profile_file(con, open_file(con, path, workspace)), "own", DAY, **options)  # type: ignore[arg-type]
+            return plan_source(con, profile_file(con, open_file(con, path, workspace)), "own", DAY, Wishes(**options))  # type: ignore[arg-type]
 
     return planned

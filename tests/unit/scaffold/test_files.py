@@ -99,8 +99,8 @@ def test_a_key_that_repeats_is_refused(plan: Planned) -> None:
         plan("list.csv", "id,first_name\n1,Anna\n", key="nr")
 
 
-def test_a_role_that_is_written_by_hand(plan: Planned) -> None:
-    with pytest.raises(ScaffoldError, match="the scaffold writes customer_records, record_identifiers, orders only"):
+def test_a_role_that_no_column_speaks_for(plan: Planned) -> None:
+    with pytest.raises(ScaffoldError, match="consent_events: no column looks like it"):
         plan("list.csv", "id,first_name\n1,Anna\n", feeds=["consent_events"])
 
 

@@ -197,27 +197,3 @@ def test_check_tries_what_has_landed(settings: OwnSettings, tmp_path: Path) -> N
     drifted = check_contracts(settings)
     assert not drifted.ok
     assert any("Vorname" in finding.message for finding in drifted.findings)
-
-
-@pytest.mark.parametrize(
-    ("header", "role"),
-    [
-        ("email,purpose,channel,status,changed_at", "consent_events"),
-        ("email,ticket_id,subject,priority,opened_at", "support_tickets"),
-        ("email,event_type,event_timestamp,url,amount_text", "customer_events"),
-    ],
-)
-def test_a_role_that_is_not_written_is_named_with_its_columns_and_the_way_out(
-    settings: OwnSettings, tmp_path: Path, header: str, role: str
-) -> None:
-    file = tmp_path / "export.csv"
-    rows = [f"p{i}@example.org,x{i % 3},y{i % 4},z{i % 5},2026-01-0{1 + i % 5}T08:00:00Z" for i in range(40)]
-    file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    with pytest.raises(ScaffoldError, match=f"stg_<source>__{role}.sql"):
-        add_source(settings, file, "own", DAY, feeds=[role])
-    added = add_source(settings, file, "own", DAY)
-    [told] = [flag for flag in added.plan.flags if role in flag]
-    assert f"stg_<source>__{role}.sql" in told
-    assert f"`{header.split(',')[1]}`" in told
-    shown = told.split("staging/")[1].split(" ")[0]
-    assert (PROJECT_ROOT / "dbt_project" / "models" / "staging" / shown).is_file()
