@@ -33,7 +33,7 @@ def regroup_known(
         said: record_id and row_hash of today, as `accept_ids` was given them on its day.
         judgements: those that are applied to the clusters of today.
     """
-    from orchestration.linkage import cluster
+    from orchestration.linkage.clustering import MEMBERS_QUERY, cluster_records, members_table
 
     ensure_tables(con)
     accepted = con.execute(f"select model_version from {ACCEPTED_RUN}").fetchall()
@@ -48,7 +48,9 @@ def regroup_known(
     )
     _between_known(con, edges)
     try:
-        cluster(con, model, _KNOWN, _EDGES, f"temp.{REGROUPED}", judgements=judgements)
+        con.register("kindred_members_arrow", members_table(cluster_records(con, model, _KNOWN, _EDGES, judgements)))
+        con.execute(f"create or replace temp table {REGROUPED} as {MEMBERS_QUERY}")
+        con.unregister("kindred_members_arrow")
     finally:
         for table in (_KNOWN, _EDGES):
             con.execute(f"drop table if exists {table}")
