@@ -117,7 +117,9 @@ class Transform:
             _ = self._purposes_hold
         events: SimpleQueue[Event | None] = SimpleQueue()
         manifest = self._parsed
-        let_go(self.settings.warehouse)
+        if self.settings.encrypt_working_files:
+            # dbt attaches an encrypted file to a database of its own; a plain one it opens as this process has it open.
+            let_go(self.settings.warehouse)
 
         def hear(event: Any) -> None:
             # dbt tells of thirty events for each result; turning each into a dictionary costs more than the SQL.
