@@ -5,16 +5,35 @@ those files.
 """
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.errors import KindredError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 OWNER_ONLY_UMASK = 0o077
+_PREFIX = "KINDRED_"
+# What may hold a key, a password or an address with one in it: never repeated in a message.
+_SECRETS = frozenset({
+    "secret", "encryption_key", "encryption_key_command", "ledger_url", "webhook_url", "smtp_url", "spark_remote",
+})  # fmt: skip
+# What each setting that can be wrong takes, for the message. Those that are not here take any text.
+_ALLOWED = {
+    "token_period": "never, year, month, or a label of lower case letters, digits and _.- of at most 40 characters",
+    "k_anonymity": "a whole number of at least 2, such as 5",
+    "engine": "duckdb or spark",
+    "memory_limit": "a number with its unit, such as 4GB or 512MiB",
+    "threads": "a whole number of at least 1, such as 4",
+    "encrypt_working_files": "true or false",
+}
+
+
+class SettingsError(KindredError):
+    """Environment variables that cannot be understood: each with what was given and what is allowed."""
 
 
 class Settings(BaseSettings):
@@ -23,7 +42,7 @@ class Settings(BaseSettings):
     Relative paths given in the environment count from the current folder; the defaults count from the project.
     """
 
-    model_config = SettingsConfigDict(env_prefix="KINDRED_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     data: Path = PROJECT_ROOT / "data"
     contracts: Path = PROJECT_ROOT / "data" / "contracts"
@@ -34,12 +53,12 @@ class Settings(BaseSettings):
     encryption_key: str | None = Field(default=None, repr=False)
     encryption_key_command: str | None = Field(default=None, repr=False)
     encrypt_working_files: bool = False
-    token_period: str = "never"
+    token_period: str = Field(default="never", pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")
     k_anonymity: int = Field(default=5, ge=2)
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_remote: str | None = None
-    memory_limit: str | None = None
-    threads: int | None = None
+    memory_limit: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?\s?(?i:[kmgt]i?b?|b)$")
+    threads: int | None = Field(default=None, ge=1)
     webhook_url: str | None = None
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
@@ -49,16 +68,6 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
-
-    @field_validator("token_period")
-    @classmethod
-    def _known_period(cls, period: str) -> str:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,39}", period):
-            raise ValueError(
-                "KINDRED_TOKEN_PERIOD is never, year, month or a label of lower case letters, digits and _.- of at most "
-                "40 characters"
-            )
-        return period
 
     @cached_property
     def landing(self) -> Path:
@@ -116,5 +125,18 @@ def keep_to_owner() -> None:
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises pydantic's ValidationError when a variable cannot be understood."""
-    return Settings()
+    """Read the environment.
+
+    Raises:
+        SettingsError: variables cannot be understood; the message names each, what was given, and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = [_told(str(problem["loc"][0]), problem["input"], problem["msg"]) for problem in error.errors()]
+        raise SettingsError("\n".join(told)) from None
+
+
+def _told(name: str, given: object, reason: str) -> str:
+    shown = "is set to something else" if name in _SECRETS else f"is {str(given)!r}"
+    return f"{_PREFIX}{name.upper()} {shown}; allowed: {_ALLOWED.get(name, reason)}"
