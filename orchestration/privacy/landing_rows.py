@@ -22,6 +22,7 @@ from typing import IO, Any
 from orchestration.privacy.errors import ErasureError
 from orchestration.sources.compressed import is_compressed
 from orchestration.sources.landed import create, open_landed, unpacked
+from orchestration.sources.read_csv import ends_inside
 from orchestration.sources.servers import FileServer
 
 # In front of the name, so that its ending still says how the file is packed.
@@ -136,40 +137,15 @@ def _csv_records(lines: Iterator[bytes], server: FileServer, broken: set[int]) -
                 continue
             number += 1
             start = line[len(codecs.BOM_UTF8) :] if number == 1 and line.startswith(codecs.BOM_UTF8) else line
-            inside = quote in line and number not in broken and _ends_inside(start, False, server)
+            inside = quote in line and number not in broken and ends_inside(start, False, server)
         else:
-            inside = _ends_inside(line, True, server)
+            inside = ends_inside(line, True, server)
         parts.append(line)
         if not inside:
             yield number, b"".join(parts)
             parts = []
     if parts:
         yield number, b"".join(parts)
-
-
-def _ends_inside(line: bytes, inside: bool, server: FileServer) -> bool:
-    """Whether the line ends within quotes, given whether it begins there."""
-    delimiter, quote, escape = (text.encode() for text in (server.delimiter, server.quote, server.escape))
-    place, at_start = 0, not inside
-    while place < len(line):
-        if inside:
-            found = line.find(quote, place)
-            if found < 0:
-                return True
-            if escape == quote and line[found + len(quote) :].startswith(quote):
-                place = found + 2 * len(quote)
-            elif escape and escape != quote and line[place:found].endswith(escape):
-                place = found + len(quote)
-            else:
-                inside, place = False, found + len(quote)
-        elif at_start and line[place:].startswith(quote):
-            inside, at_start, place = True, False, place + len(quote)
-        else:
-            found = line.find(delimiter, place)
-            if found < 0:
-                return False
-            place, at_start = found + len(delimiter), True
-    return inside
 
 
 def _write_parquet(path: Path, beside: Path, rows: set[int]) -> None:

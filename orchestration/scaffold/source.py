@@ -102,7 +102,7 @@ def add_source(
         _refuse_landed(target, opened.path)
         text = contract_yaml(plan)
         loaded, quarantined = _rehearse(text, plan, opened.path, day, workspace)
-        aside, owed = _sample_in_the_way(settings, day, only)
+        aside, owed = _sample_in_the_way(settings, day, only, wishes.people)
         _write_all(
             [
                 lambda undo: _land(opened.path, target, undo),
@@ -129,6 +129,11 @@ def plan_removal(settings: Settings, source: str) -> Removal:
             f"move {path.name} out of {settings.contracts}."
         )
     others = [other for other in settings.contracts.glob(f"*{CONTRACT_SUFFIX}") if other != path]
+    leaning = [c.source for c in map(load_contract, sorted(others)) if source in _leans_on(c)]
+    if leaning:
+        raise ScaffoldError(
+            f"{', '.join(leaning)} has rows of the people of {source} (recordsOf in its contract): take that away first"
+        )
     aside = settings.contracts / SET_ASIDE
     restored = [] if others else sorted(p.name.removesuffix(CONTRACT_SUFFIX) for p in aside.glob(f"*{CONTRACT_SUFFIX}"))
     return Removal(
@@ -222,12 +227,18 @@ def _rehearse(text: str, plan: SourcePlan, file: Path, day: date, workspace: Pat
     return result.rows_loaded, result.rows_quarantined
 
 
-def _sample_in_the_way(settings: Settings, day: date, only: bool | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sample_in_the_way(
+    settings: Settings, day: date, only: bool | None, people: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sample's sources to set aside, and the sources that then still owe a delivery for the day."""
     contracts = [load_contract(path) for path in sorted(settings.contracts.glob(f"*{CONTRACT_SUFFIX}"))]
     sample = _sample_sources()
     owed = [c.source for c in contracts if c.daily and day not in landed_days(settings.landing, {c.source})]
-    all_sample = bool(contracts) and {c.source for c in contracts} <= sample
+    if only and people in sample:
+        raise ScaffoldError(
+            f"--only sets {people} aside, of which --people takes the people: leave one of the two away"
+        )
+    all_sample = bool(contracts) and {c.source for c in contracts} <= sample and people is None
     aside = (
         [c.source for c in contracts if c.source in sample] if only or (only is None and all_sample and owed) else []
     )
@@ -238,6 +249,11 @@ def _sample_sources() -> frozenset[str]:
     """Names of the sample company's sources: each has a channel module."""
     channels = Path(__file__).resolve().parent.parent / "sample" / "channels"
     return frozenset(path.stem for path in channels.glob("*.py") if path.stem not in ("__init__", "base"))
+
+
+def _leans_on(contract: Contract) -> set[str | None]:
+    """The sources of whose people the contract's tables have rows."""
+    return {column.records_of for table in contract.tables for column in table.columns}
 
 
 def _is_generated(path: Path) -> bool:

@@ -147,6 +147,13 @@ def create(path: Path, *, like: Path | None = None) -> BinaryIO:
     return path.open("wb")
 
 
+@contextmanager
+def create_text(path: Path) -> Iterator[IO[str]]:
+    """Open a new file for writing text in UTF-8; line ends stay as they are. Raises as `create` does."""
+    with create(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield text
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file as a whole: a reader sees the old one or the new one. Raises as `create` does."""
     beside = path.with_name(f"{path.name}.new")

@@ -29,6 +29,8 @@ from orchestration.sources.servers import FileServer
 # A file with more broken quotes than this is not a CSV file with mistakes, it is not the CSV that the contract means.
 MAX_BROKEN_QUOTES = 50
 _ROWS = "csv_rows"
+# What DuckDB calls a quote that is not closed where its value ends.
+_UNCLOSED = "UNQUOTED VALUE"
 
 
 def read_csv(file: Delivered) -> FileRows:
@@ -48,7 +50,7 @@ def read_csv(file: Delivered) -> FileRows:
         cut: list[MalformedLine] = []
         while True:
             rejects = _scan(con, text_path, server, len(header))
-            broken = next((r for r in rejects if r.kind == "UNQUOTED VALUE"), None)
+            broken = next((r for r in rejects if r.kind == _UNCLOSED), None)
             if broken is None:
                 break
             # An unclosed quote swallows every row behind it. Only its own line is bad: cut that line, read again.
@@ -81,8 +83,9 @@ def _position(place: int) -> str:
 def _scan(con: duckdb.DuckDBPyConnection, path: Path, server: FileServer, columns: int) -> list[Reject]:
     """Read the well-formed rows into a temporary table, in the file's order.
 
-    By one thread: where malformed lines are to be told of, several at work on one file of more than a buffer (32 MB)
-    can lose all rows of a buffer without a word (DuckDB 1.5.5).
+    Not by the parallel reader: where malformed lines are to be told of, it can lose all rows behind the first buffer (32 MB)
+    of a file without a word. The other one says nothing of a quote that is never closed when no further quote follows, and
+    drops what stands behind it; that is looked for here (DuckDB 1.5.5).
     """
     names = [_position(place) for place in range(columns)]
     types = ", ".join(f"{literal(name)}: 'varchar'" for name in names)
@@ -100,7 +103,76 @@ def _scan(con: duckdb.DuckDBPyConnection, path: Path, server: FileServer, column
             )
             """
         )
-    return take_rejects(con, "csv_rejects", "csv_scans")
+    rejects = take_rejects(con, "csv_rejects", "csv_scans")
+    if not any(reject.kind == _UNCLOSED for reject in rejects) and _is_short(con, path, server, columns, len(rejects)):
+        rejects += _unclosed(path, server)
+    return rejects
+
+
+def _is_short(con: duckdb.DuckDBPyConnection, path: Path, server: FileServer, columns: int, rejects: int) -> bool:
+    """Whether the file may have more lines than the rows that were read of it. Empty lines count, so that it may not."""
+    ends = {b"\n": 0, b"\r": 0}
+    last = b""
+    has_quotes = False
+    with open_landed(path) as file:
+        while chunk := file.read(CHUNK):
+            for end in ends:
+                ends[end] += chunk.count(end)
+            has_quotes = has_quotes or (server.quote != "" and server.quote.encode() in chunk)
+            last = chunk[-1:]
+    rows = con.execute(f"select count(*) from {_ROWS}").fetchall()[0][0]
+    more = (ends[b"\n"] or ends[b"\r"]) + (last not in ends) - int(server.header) - rows - rejects
+    if more <= 0 or not has_quotes:
+        return False
+    within = " + ".join(
+        f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)" for name in map(_position, range(columns))
+    )
+    breaks = con.execute(f"select coalesce(sum({within}), 0) from {_ROWS}").fetchall()[0][0]
+    return bool(more > breaks)
+
+
+def _unclosed(path: Path, server: FileServer) -> list[Reject]:
+    """The line that opens the quote which the file never closes, if there is one: what it swallows goes to the end."""
+    with open_landed(path) as file:
+        row = offset = begun = number = 0
+        line_there = b""
+        inside = False
+        for line in file:
+            if inside or line.strip(b"\r\n"):
+                if not inside:
+                    number += 1
+                    row, begun, line_there = number, offset, line
+                inside = (inside or server.quote.encode() in line) and ends_inside(line, inside, server)
+            offset += len(line)
+    text = line_there.decode("utf-8", errors="replace").rstrip("\r\n")
+    return [Reject(row, begun, _UNCLOSED, text, "a quote is opened and not closed")] if inside else []
+
+
+def ends_inside(line: bytes, inside: bool, server: FileServer) -> bool:
+    """Whether a line ends within quotes, given whether it begins there."""
+    delimiter, quote, escape = (text.encode() for text in (server.delimiter, server.quote, server.escape))
+    place, at_start = 0, not inside
+    if not quote:
+        return False
+    while place < len(line):
+        if inside:
+            found = line.find(quote, place)
+            if found < 0:
+                return True
+            if escape == quote and line[found + len(quote) :].startswith(quote):
+                place = found + 2 * len(quote)
+            elif escape and escape != quote and line[place:found].endswith(escape):
+                place = found + len(quote)
+            else:
+                inside, place = False, found + len(quote)
+        elif at_start and line[place:].startswith(quote):
+            inside, at_start, place = True, False, place + len(quote)
+        else:
+            found = line.find(delimiter, place)
+            if found < 0:
+                return False
+            place, at_start = found + len(delimiter), True
+    return inside
 
 
 def _original_row(row: int, cut: Sequence[MalformedLine]) -> int:

@@ -126,6 +126,22 @@ def test_broken_csv_lines_go_to_quarantine_with_their_row_and_take_no_other_row_
     assert (load.rows_landed, load.rows_loaded, load.rows_quarantined) == (6, 3, 3)
 
 
+@pytest.mark.parametrize("header_and_quotes", [[HEADER], [HEADER, '0,"in ""two""\nlines",,0']])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("broken", [1, 40, 60])
+def test_a_quote_that_nothing_closes_takes_no_other_row_along(
+    delivery: Callable[..., Delivery], header_and_quotes: list[str], end: str, broken: int
+) -> None:
+    people = delivery()
+    first = len(header_and_quotes)
+    lines = [*header_and_quotes, *(f'{i},"never closed,,{i}' if i == broken else f"{i},a,,{i}" for i in range(1, 61))]
+    load = people.load((end or "\n").join(lines) + end)
+    expected = [(str(i), i + first) for i in range(1, 61) if i != broken]
+    assert sorted(((row[0], row[4]) for row in people.raw() if row[0] != "0"), key=lambda row: row[1]) == expected
+    assert [(check, row) for check, _, row, _ in people.quarantine()] == [("malformed_line", broken + first)]
+    assert load.rows_landed == 59 + first
+
+
 def test_values_of_the_wrong_type_go_to_quarantine_with_row_and_value(delivery: Callable[..., Delivery]) -> None:
     people = delivery()
     people.load(f"{HEADER}\n1,a,31/02/1990,1\n2,b,01/02/1990,many\n3,c,,\n")
