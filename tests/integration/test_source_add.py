@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from orchestration.config import PROJECT_ROOT
+from tests.unit.scaffold.role_files import click_log, collector_events, desk_tickets, shop_customers, subscriptions
 from tests.unit.scaffold.user_files import crm_contacts, german_customers, order_lines
 
 BENCHMARKS = PROJECT_ROOT.parent / "shared" / "benchmarks" / "er"
@@ -76,7 +77,7 @@ def _succeeds(project: OwnProject, command: str) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
-    """Three invented files and, where they are here, extracts of three public sets: added, checked, and run."""
+    """Invented files of every role and, where they are here, extracts of three public sets: added, checked, and run."""
     project = _copy_project(tmp_path_factory.mktemp("own"))
     files = tmp_path_factory.mktemp("files")
     given = {"kunden": german_customers(files), "hub": crm_contacts(files), "till": order_lines(files)}
@@ -90,8 +91,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> OwnProject:
                     f"copy (select * exclude (entity_id, source) from read_parquet('{records}') limit {ROWS}) "
                     f"to '{given[name]}' (format {form})"
                 )
-    for name, path in given.items():
-        _succeeds(project, f"kindred source add '{path}' --name {name}")
+    given |= {
+        "letters": subscriptions(files), "stores": shop_customers(files), "desk": desk_tickets(files),
+        "app": collector_events(files), "clicks": click_log(files),
+    }  # fmt: skip
+    options = {"letters": "--timezone Europe/Berlin", "clicks": "--people stores"}
+    _succeeds(
+        project,
+        "\n".join(f"kindred source add '{path}' --name {name} {options.get(name, '')}" for name, path in given.items()),
+    )
     _succeeds(project, "kindred contract check")
     _succeeds(project, "kindred run")
     return project
@@ -165,6 +173,96 @@ def test_orders_are_added_up(project: OwnProject) -> None:
     assert project.query("select count(*), count(distinct record_id) from marts.fct_orders") == [(80, 30)]
 
 
+def test_consent_arrives_and_only_known_words_grant(project: OwnProject) -> None:
+    assert project.query(
+        """
+        select source, purpose, channel, status, count(*), count(distinct record_id)
+        from integration.int_consent_events
+        group by all
+        order by all
+        """
+    ) == [
+        ("letters", "customer_survey", "email", "granted", 8, 8),
+        ("letters", "customer_survey", "email", "withdrawn", 8, 8),
+        ("letters", "customer_survey", "sms", "granted", 8, 8),
+        ("letters", "customer_survey", "sms", "withdrawn", 8, 8),
+        ("letters", "marketing", "email", "granted", 8, 8),
+        ("letters", "marketing", "email", "withdrawn", 8, 8),
+        ("letters", "marketing", "sms", "granted", 8, 8),
+        ("letters", "marketing", "sms", "withdrawn", 8, 8),
+        ("stores", "marketing", "email", "granted", 20, 20),
+        ("stores", "marketing", "email", "withdrawn", 20, 20),
+        ("stores", "marketing", "phone", "withdrawn", 8, 8),
+    ]
+    # 09:00 in Berlin in November is 08:00 in UTC; the third contact was `Asked for a call`, which no list knows.
+    assert project.query(
+        """
+        select record_id, purpose, status, legal_basis, occurred_at::varchar
+        from integration.int_consent_events
+        where record_id in ('letters:7000', 'letters:7004') and purpose = 'marketing'
+        order by all
+        """
+    ) == [
+        ("letters:7000", "marketing", "granted", "legitimate_interest", "2025-11-03 07:00:00"),
+        ("letters:7004", "marketing", "withdrawn", "consent", "2025-11-04 03:00:00"),
+    ]
+    assert project.query(
+        "select count(*), count(*) filter (where status = 'granted') > 0 from marts.fct_consent where source = 'stores'"
+    ) == [(32, True)]
+    assert project.query(
+        "select observed from quality.check_results where expectation like '%unknown_answers' and not success"
+    ) == [("16",)]
+
+
+def test_tickets_arrive(project: OwnProject) -> None:
+    assert project.query(
+        """
+        select ticket_id, customer_id is not null, record_id, channel, status, satisfaction, created_at::varchar, subject
+        from marts.fct_support_tickets
+        order by created_at
+        limit 3
+        """
+    ) == [
+        ("desk:9000", True, "desk:500", "email", "open", 5, "2025-11-03 08:00:00", "Parcel 0 is late"),
+        ("desk:9001", True, "desk:500", "chat", "open", 1, "2025-11-03 15:00:00", "Parcel 1 is late"),
+        ("desk:9002", True, "desk:501", "phone", "pending", None, "2025-11-03 22:00:00", "Parcel 2 is late"),
+    ]
+    assert project.query("select count(*), count(customer_id) from marts.fct_support_tickets") == [(40, 40)]
+    # Half of the tickets tell no address: the last value that another told is the requester's.
+    assert project.query(
+        "select count(*), count(email) from integration.int_customer_records where source = 'desk'"
+    ) == [(20, 20)]
+
+
+def test_events_arrive(project: OwnProject) -> None:
+    assert project.query(
+        """
+        select source, interaction_type, count(*), count(customer_id), count(anonymous_id), sum(amount)::varchar
+        from marts.fct_interactions
+        where source in ('app', 'clicks')
+        group by all
+        order by all
+        """
+    ) == [
+        ("app", "identify", 12, 12, 12, None),
+        ("app", "order_completed", 12, 12, 12, "1260.00"),
+        ("app", "page_viewed", 12, 12, 12, None),
+        ("app", "product_added", 12, 12, 12, None),
+        ("clicks", "login", 14, 14, 0, None),
+        ("clicks", "page_viewed", 13, 13, 0, None),
+        ("clicks", "product_added", 13, 13, 0, None),
+    ]
+    # The clicks are those of the stores' people, by the id that both files have.
+    assert project.query(
+        """
+        select count(*)
+        from marts.fct_interactions as clicks
+        inner join marts.customer_xref as xref on clicks.record_id = xref.record_id
+        where clicks.source = 'clicks' and xref.source = 'stores' and xref.customer_id = clicks.customer_id
+        """
+    ) == [(40,)]
+
+
 def test_removing_takes_the_people_away(project: OwnProject) -> None:
     _succeeds(project, "kindred source remove hub --yes")
 
@@ -174,6 +272,8 @@ def test_removing_takes_the_people_away(project: OwnProject) -> None:
         (0,)
     ]
     assert project.run("kindred source remove hub --yes").returncode == 1
+    leaning = project.run("kindred source remove stores --yes")
+    assert (leaning.returncode, "clicks has rows of the people of stores" in leaning.stderr) == (1, True)
 
 
 def test_the_guide(tmp_path: Path) -> None:
