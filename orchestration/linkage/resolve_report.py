@@ -7,15 +7,13 @@ What belongs here: the sections on one run's result. What does not: the model's 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.linkage.columns import ColumnMapping
-from orchestration.linkage.features import CATEGORY_PREFIX, EXTRA_PREFIX, IDENTIFIER_PREFIX
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.model_report import levels_chart
-from orchestration.linkage.reporting import write_report
+from orchestration.linkage.reporting import plain_name, write_report
 from orchestration.linkage.sql import columns_of, quoted
 
 if TYPE_CHECKING:
@@ -24,15 +22,34 @@ if TYPE_CHECKING:
 _EXAMPLES = 4
 _HIDDEN = frozenset(("record_id", "source", "source_record_id", "placeholder_fields", "updated_at", "load_date"))
 _LONGEST_SHOWN = 80
-_WIDEST_BAR = 320
+_DIFFERENT = "different"
 
 
 def write_resolve_report(
     con: duckdb.DuckDBPyConnection, model: LinkageModel, mapping: ColumnMapping, path: Path
 ) -> None:
     """Write the page from the tables `records`, `canonical`, `edges` and `members` of a run."""
+    records, customers = con.execute("select count(*), count(distinct cluster_id) from members").fetchall()[0]
     sections = [_sizes(con), _examples(con, model), _columns(mapping)]
-    write_report(model, path, first="".join(sections), more=levels_chart(model))
+    write_report(
+        model,
+        path,
+        title=f"{records:,} records are {customers:,} customers",
+        summary=_summary(model),
+        first="".join(sections),
+        more=levels_chart(model),
+    )
+
+
+def _summary(model: LinkageModel) -> str:
+    expected = model.report
+    if "expected_precision" not in expected:
+        return "Nothing in these records could be compared, so that each is a customer of its own."
+    return (
+        f"Of the pairs of records that the evidence puts together about {expected['expected_precision']:.1%} should be "
+        f"one person, and of the pairs that are one person about {expected['expected_recall']:.1%} should be found. "
+        "No pair was labelled: both are what the model expects of itself, among the pairs it compared."
+    )
 
 
 def _sizes(con: duckdb.DuckDBPyConnection) -> str:
@@ -47,14 +64,14 @@ def _sizes(con: duckdb.DuckDBPyConnection) -> str:
     most = max(customers for _, customers in rows)
     lines = "".join(
         f"<tr><td class=n>{size:,}</td><td class=n>{customers:,}</td>"
-        f'<td><span class="bar" style="width:{max(1, customers * _WIDEST_BAR // most)}px"></span></td></tr>'
+        f'<td><span class="bar" style="width:{max(0.3, 100 * customers / most):.1f}%"></span></td></tr>'
         for size, customers in rows[:30]
     )
-    records = sum(size * customers for size, customers in rows)
-    people = sum(customers for _, customers in rows)
+    largest = rows[-1][0]
+    more = f" Sizes above {rows[29][0]:,} are left out." if len(rows) > 30 else ""
     return (
-        f"<h2>Customers</h2><p>{records:,} records are {people:,} customers; the largest has {rows[-1][0]:,} records.</p>"
-        f"<table><tr><th>records</th><th>customers of that size</th><th></th></tr>{lines}</table>"
+        f"<h2>Customers by their number of records</h2><p>The largest customer has {largest:,} record{'s' if largest > 1 else ''}.{more}</p>"
+        f"<table><tr><th class=n>records</th><th class=n>customers</th><th></th></tr>{lines}</table>"
     )
 
 
@@ -63,18 +80,36 @@ def _examples(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
     together = "l.cluster_id = r.cluster_id and edges.match_weight >= ?"
     apart = "l.cluster_id != r.cluster_id"
     parts = [
-        ("Put together, the least certain", together, "edges.match_weight", [threshold]),
-        ("Put together, certain", together, "-edges.match_weight", [threshold]),
-        ("Kept apart, the nearest", apart, "-edges.match_weight", []),
+        ("Put together, the least certain", "Look here first.", together, "edges.match_weight", [threshold]),
+        ("Put together, the most certain", "", together, "-edges.match_weight", [threshold]),
+        (
+            "Kept apart, though the two agree",
+            "By themselves these pairs would be one person. Other records of the two customers, or a birth date that "
+            "contradicts, speak against it on average.",
+            f"{apart} and edges.match_weight >= ?",
+            "-edges.match_weight",
+            [threshold],
+        ),
+        (
+            "Kept apart, the nearest",
+            "A little more evidence would have put them together.",
+            f"{apart} and edges.match_weight < ?",
+            "-edges.match_weight",
+            [threshold],
+        ),
     ]
     told = []
-    for title, condition, order, values in parts:
+    for title, meaning, condition, order, values in parts:
         rows = con.execute(
             f"""
             select edges.* from edges
             inner join members as l on edges.record_id_l = l.record_id
             inner join members as r on edges.record_id_r = r.record_id
             where not edges.identical and {condition}
+            -- Pairs of one weight agree in the same way: one example of each says more than four of one.
+            qualify row_number() over (
+                partition by edges.match_weight order by edges.record_id_l, edges.record_id_r
+            ) = 1
             order by {order}, edges.record_id_l, edges.record_id_r limit {_EXAMPLES}
             """,
             values,
@@ -82,11 +117,12 @@ def _examples(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
         names = [column[0] for column in rows.description]
         pairs = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
         if pairs:
-            told.append(f"<h3>{title}</h3>" + "".join(_pair(con, model, pair) for pair in pairs))
+            told.append(f"<h3>{title}</h3><p>{meaning}</p>" + "".join(_pair(con, model, pair) for pair in pairs))
     if not told:
         return ""
-    return "<h2>Examples</h2><p>Values are shown as they were compared; this page is for your eyes only.</p>" + "".join(
-        told
+    return (
+        "<h2>Examples</h2><p>Values are shown in standard form, and how common the ones that agree are. The page holds personal data: keep it to yourself.</p>"
+        + "".join(told)
     )
 
 
@@ -101,39 +137,51 @@ def _pair(con: duckdb.DuckDBPyConnection, model: LinkageModel, pair: dict[str, A
     names = dict(
         con.execute("select record_id, source_record_id from canonical where record_id in (?, ?)", ids).fetchall()
     )
-    left, right = values[ids[0]], values[ids[1]]
-    rows = "".join(
-        f"<tr><td>{html.escape(plain_name(name))}</td><td>{_text(one)}</td><td>{_text(other)}</td></tr>"
-        for name, one, other in zip(shown, left, right, strict=True)
-        if one is not None or other is not None
-    )
-    words = "; ".join(_words(model, pair))
+    outcomes = _outcomes(model, pair)
+    sides = {name: (one, other) for name, one, other in zip(shown, values[ids[0]], values[ids[1]], strict=True)}
+    rows = []
+    for name, (one, other) in sides.items():
+        if one is not None or other is not None:
+            rows.append(_row(name, one, other, outcomes.pop(name, None)))
+    # What is compared of values of other rows, such as a senior's "Sr" or an age.
+    rows += [_row(name, None, None, outcome) for name, outcome in outcomes.items()]
     return (
-        f"<table><tr><th>weight {pair['match_weight']:+.1f}, probability {pair['match_probability']:.3f}</th>"
-        f"<th>{_text(names[ids[0]])}</th><th>{_text(names[ids[1]])}</th></tr>{rows}"
-        f"<tr><td colspan=3>{html.escape(words)}</td></tr></table>"
+        f"<table class=pair><caption>probability {pair['match_probability']:.3f} by itself (match weight "
+        f"{pair['match_weight']:+.1f})</caption><tr><th></th><th>{_text(names[ids[0]])}</th>"
+        f"<th>{_text(names[ids[1]])}</th><th>outcome</th></tr>{''.join(rows)}</table>"
     )
 
 
-def _words(model: LinkageModel, pair: dict[str, Any]) -> Sequence[str]:
-    told = []
+def _row(name: str, one: object, other: object, outcome: str | None) -> str:
+    """A row of a pair: the two values and what the comparison of that name found."""
+    kind = "" if outcome is None else " class=other" if outcome == _DIFFERENT else " class=same"
+    nothing = "says nothing" if one is None or other is None else "says nothing more"
+    told = outcome or f"<span class=quiet>{nothing}</span>"
+    return (
+        f"<tr{kind}><td>{html.escape(plain_name(name))}</td><td>{_text(one)}</td><td>{_text(other)}</td>"
+        f"<td>{html.escape(told) if outcome else told}</td></tr>"
+    )
+
+
+def _outcomes(model: LinkageModel, pair: dict[str, Any]) -> dict[str, str]:
+    """What each comparison with two values found, in words."""
+    told = {}
     for comparison in model.comparisons:
         level = comparison.level_of(int(pair[f"gamma_{comparison.name}"]))
         if level is not None:
-            told.append(f"{plain_name(comparison.name)}: {'different' if level.name == 'else' else level.name}")
-    return told or ["nothing could be compared"]
-
-
-def plain_name(name: str) -> str:
-    """A feature's or attribute's name for people: without the prefix of further columns."""
-    for prefix in (IDENTIFIER_PREFIX, CATEGORY_PREFIX, EXTRA_PREFIX):
-        name = name.removeprefix(prefix)
-    return name.replace("_", " ")
+            told[comparison.name] = _DIFFERENT if level.name == "else" else level.name
+    return told
 
 
 def _columns(mapping: ColumnMapping) -> str:
-    lines = "".join(f"<li>{html.escape(line)}</li>" for line in mapping.lines())
-    return f"<h2>Columns</h2><ul>{lines}</ul>"
+    rows = []
+    for line in mapping.lines():
+        column, _, meaning = line.rpartition(" -> ")
+        rows.append(f"<tr><td>{html.escape(column)}</td><td>{html.escape(plain_name(meaning))}</td></tr>")
+    return (
+        "<h2>Columns</h2><p>How the columns of the files were understood. Name them with <code>--map</code> where that is "
+        f"wrong.</p><table><tr><th>column</th><th>understood as</th></tr>{''.join(rows)}</table>"
+    )
 
 
 def _text(value: object) -> str:

@@ -42,7 +42,11 @@ def test_raw_files_become_people(con: duckdb.DuckDBPyConnection, tmp_path: Path)
         """
     ).fetchall()[0][0]
     assert right > 0.85
-    assert "http" not in report.read_text().replace("http-equiv", "")
+    page = report.read_text()
+    assert "http" not in page.replace("http-equiv", "")
+    assert f"{resolution.records:,} records are {resolution.customers:,} customers</h1>" in page
+    assert "<td>given name</td>" in page and "class=same" in page and "class=other" in page
+    assert page.index("Put together, the least certain") < page.index("<details>") < page.index("What agreement says")
 
 
 def test_a_trained_model_is_used_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
