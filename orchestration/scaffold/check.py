@@ -22,6 +22,7 @@ from orchestration.encrypted_files import is_encrypted
 from orchestration.errors import KindredError
 from orchestration.project import Project
 from orchestration.quality.limits import bad_row_limit
+from orchestration.sources.compressed import matches
 from orchestration.sources.contract import CONTRACT_SUFFIX, Contract, ContractError, Table, load_contract
 from orchestration.sources.deliveries import delivered_files, landed_days
 from orchestration.sources.landed import open_landed, workplace, write_whole
@@ -164,7 +165,9 @@ def _against_landing(contract: Contract, landing: Path) -> tuple[list[Finding], 
 
 def _patterns(contract: Contract, landing: Path, day: date) -> Iterator[Finding]:
     folder = landing / contract.source / day.isoformat()
-    taken: Counter[str] = Counter(path.name for table in contract.tables for path in folder.glob(table.file_glob))
+    taken: Counter[str] = Counter(
+        path.name for table in contract.tables for path in folder.iterdir() if matches(path.name, table.file_glob)
+    )
     globs = ", ".join(table.file_glob for table in contract.tables)
     for path in sorted(folder.iterdir()):
         if path.name[0] in "._" or not path.is_file():

@@ -4,6 +4,7 @@ Belongs here: the layout of the file, the same as the sample's contracts have. D
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from orchestration.scaffold.columns import PlannedColumn
 from orchestration.scaffold.plan import SourcePlan
 from orchestration.scaffold.role_words import role_words
 from orchestration.scaffold.staging_consent import unknown_answers_rule
+from orchestration.sources.compressed import is_compressed
 from orchestration.sources.contract import WHOLE_ROW
 
 GENERATED_BY = "kindred source add"
@@ -107,7 +109,7 @@ def _table(plan: SourcePlan) -> dict[str, Any]:
         properties.append({"property": "rowKey", "value": WHOLE_ROW})
     item: dict[str, Any] = {
         "name": plan.table,
-        "physicalName": f"{landed_stem(plan)}*{landed_suffix(plan)}",
+        "physicalName": f"{landed_stem(plan)}*{_plain_suffix(plan)}",
         "physicalType": "file",
         "description": f"One row per {_row_of(plan)} of {plan.source}.",
         "customProperties": properties,
@@ -158,8 +160,15 @@ def _is_plain(stem: str) -> bool:
 
 
 def landed_suffix(plan: SourcePlan) -> str:
-    """The ending of landed files."""
-    return plan.profile.file.path.suffix
+    """The ending under which the file lands, that of its compression included."""
+    path = plan.profile.file.path
+    return "".join(path.suffixes[-2:]) if is_compressed(path) else path.suffix
+
+
+def _plain_suffix(plan: SourcePlan) -> str:
+    """The ending of landed files; readers find the same with a compression's behind it."""
+    path = plan.profile.file.path
+    return Path(path.stem).suffix if is_compressed(path) else path.suffix
 
 
 def _property(column: PlannedColumn, plan: SourcePlan) -> dict[str, Any]:

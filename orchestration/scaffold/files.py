@@ -11,7 +11,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from orchestration.scaffold.errors import FileFormatError
+from orchestration.sources.compressed import COMPRESSIONS, BrokenCompressionError, is_compressed, plain_copy
 from orchestration.sources.landed import create_text, given_to_duckdb, open_landed, open_text
 from orchestration.sources.names import literal, quote
 from orchestration.sources.servers import FileFormat
@@ -69,20 +70,48 @@ def open_file(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> So
     Raises:
         FileFormatError: not a file that Kindred reads, empty, or without a header.
     """
-    if not path.is_file():
-        raise FileFormatError(f"{path}: there is no such file")
     if path.stat().st_size == 0:
         raise FileFormatError(f"{path.name} is empty (0 bytes)")
+    if is_compressed(path):
+        return _open_packed(con, path, workspace)
     kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         known = ", ".join(sorted(_SUFFIXES))
-        packed = " Unpack it first." if path.suffix.lower() in (".gz", ".zip", ".zst", ".bz2") else ""
-        raise FileFormatError(f"{path.name}: the ending {path.suffix!r} is none of {known}.{packed}")
+        packed = " Unpack it first." if path.suffix.lower() in (".zip", ".bz2", ".xz", ".7z", ".rar", ".tar") else ""
+        raise FileFormatError(
+            f"{path.name}: the ending {path.suffix!r} is none of {known}, nor one of these with "
+            f"{' or '.join(COMPRESSIONS)} behind it.{packed}"
+        )
     if kind == "sheet":
         return _open_csv(con, _sheet_as_csv(path, workspace), path, workspace, (_sheet_note(path),))
     if kind == "csv":
         return _open_csv(con, path, path, workspace, ())
     return _open_jsonl(con, path, workspace) if kind == "jsonl" else _open_parquet(con, path)
+
+
+def require_file(path: Path) -> None:
+    """Raise FileFormatError when there is no such file."""
+    if not path.is_file():
+        what = "is a folder: name one of the files in it" if path.is_dir() else "there is no such file"
+        raise FileFormatError(f"{path}: {what}")
+
+
+def _open_packed(con: duckdb.DuckDBPyConnection, path: Path, workspace: Path) -> SourceFile:
+    """A compressed file: what is in it is profiled; the file itself lands, for the daily reader unpacks it too."""
+    inner = workspace / path.stem
+    try:
+        plain_copy(path, workspace).replace(inner)
+    except BrokenCompressionError as error:
+        raise FileFormatError(
+            f"{path.name} cannot be unpacked: {error}. It is cut off, or not what its ending says; ask for it again"
+        ) from error
+    if _SUFFIXES.get(inner.suffix.lower()) in (None, "sheet"):
+        known = ", ".join(sorted(suffix for suffix, kind in _SUFFIXES.items() if kind != "sheet"))
+        raise FileFormatError(
+            f"{path.name}: {inner.suffix!r} in a compressed file is none of {known}. Unpack it and add what is in it"
+        )
+    opened = open_file(con, inner, workspace)
+    return replace(opened, original=inner, path=path if opened.path == inner else opened.path)
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------------

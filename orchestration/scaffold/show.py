@@ -48,7 +48,8 @@ def show_added(added: "Added", settings: "Settings") -> None:
         out.print(f"  {escape(_near(path))}", soft_wrap=True, highlight=False)
     out.print("\n[bold]Please check[/]")
     decisions = "the contract's owner, purposes with their legal basis, and retention (none is set) are yours to decide"
-    for flag in (*plan.flags, decisions):
+    mend = [f"{reason}. Mend the file and add it again, or leave them to the quarantine" for reason in added.held]
+    for flag in (*mend, *plan.flags, decisions):
         out.print(f"  - {escape(flag)}", soft_wrap=True, highlight=False)
     _show_neighbours(added, settings, out)
     out.print("\n[bold]Run it[/]")

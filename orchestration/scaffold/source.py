@@ -19,7 +19,7 @@ from orchestration.config import Settings
 from orchestration.project import Project
 from orchestration.scaffold.contract_file import GENERATED_BY, contract_yaml, landed_name
 from orchestration.scaffold.errors import ScaffoldError
-from orchestration.scaffold.files import open_file
+from orchestration.scaffold.files import open_file, require_file
 from orchestration.scaffold.plan import SourcePlan, Wishes, plan_source
 from orchestration.scaffold.profile import profile_file
 from orchestration.scaffold.staging import staging_files
@@ -51,6 +51,8 @@ class Added:
     day: date
     rows_loaded: int
     rows_quarantined: int
+    held: tuple[str, ...]
+    """Why rows would be quarantined: the reason, how many, and the first of them."""
     set_aside: tuple[str, ...]
     """Sources of the sample whose contracts were set aside, so that a run owes nothing to them."""
     owed: tuple[str, ...]
@@ -90,6 +92,7 @@ def add_source(
     contract_path = settings.contracts / f"{source}{CONTRACT_SUFFIX}"
     staging = settings.dbt_project / "models" / "staging" / source
     _refuse_name(settings, source, contract_path, staging)
+    require_file(file)
     wishes = wishes or Wishes()
     _refuse_people(settings, wishes.people)
     Project(settings)  # Tells of the landing folder's key: the file may lie there, and will.
@@ -101,7 +104,7 @@ def add_source(
         target = settings.landing / source / day.isoformat() / landed_name(plan)
         _refuse_landed(target, opened.path)
         text = contract_yaml(plan)
-        loaded, quarantined = _rehearse(text, plan, opened.path, day, workspace)
+        rehearsal = _rehearse(text, plan, opened.path, day, workspace)
         aside, owed = _sample_in_the_way(settings, day, only, wishes.people)
         _write_all(
             [
@@ -111,7 +114,7 @@ def add_source(
                 lambda undo: _write_file(contract_path, text, undo),
             ]
         )
-    return Added(plan, contract_path, staging, target, day, loaded, quarantined, aside, owed)
+    return Added(plan, contract_path, staging, target, day, *rehearsal, aside, owed)
 
 
 def plan_removal(settings: Settings, source: str) -> Removal:
@@ -206,8 +209,8 @@ def _refuse_landed(target: Path, file: Path) -> None:
         raise ScaffoldError(f"{target} has landed already and differs: move it away, or choose another --date")
 
 
-def _rehearse(text: str, plan: SourcePlan, file: Path, day: date, workspace: Path) -> tuple[int, int]:
-    """Load the file by the new contract into a warehouse in memory. Returns the rows loaded and quarantined."""
+def _rehearse(text: str, plan: SourcePlan, file: Path, day: date, workspace: Path) -> tuple[int, int, tuple[str, ...]]:
+    """Load the file by the new contract into a warehouse in memory. Returns rows loaded and quarantined, and why."""
     contracts, landing = workspace / "contracts", workspace / "landing"
     contracts.mkdir()
     path = contracts / f"{plan.source}{CONTRACT_SUFFIX}"
@@ -219,12 +222,19 @@ def _rehearse(text: str, plan: SourcePlan, file: Path, day: date, workspace: Pat
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
         result = load_day(con, contract, contract.tables[0], day, landing, "rehearsal")
-    if result.rows_loaded == 0:
-        raise ScaffoldError(
-            f"{file.name}: none of its {result.rows_landed:,} rows loads by the contract that was proposed for it. This is a "
-            "fault of the proposal; please report it with the kind of file that it is"
-        )
-    return result.rows_loaded, result.rows_quarantined
+        reasons = con.execute(
+            f"""
+            select split_part(reason, chr(10), 1) as said, count(*) as n, min(row_number)
+            from quarantine.{contract.tables[0].raw_name}
+            group by said
+            order by n desc, said
+            """
+        ).fetchall()
+    held = tuple(f"{n:,} rows would be held back: {said}; the first is row {row}" for said, n, row in reasons)
+    if result.rows_loaded == 0 or plan.profile.rows == 0:
+        name = plan.profile.file.original.name
+        raise ScaffoldError(f"{name}: no row of it can be read. {'. '.join(held)}. Mend the file and add it again")
+    return result.rows_loaded, result.rows_quarantined, held
 
 
 def _sample_in_the_way(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -197,3 +198,49 @@ def test_check_tries_what_has_landed(settings: OwnSettings, tmp_path: Path) -> N
     drifted = check_contracts(settings)
     assert not drifted.ok
     assert any("Vorname" in finding.message for finding in drifted.findings)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_compressed_file_lands_as_it_is(settings: OwnSettings, tmp_path: Path, suffix: str) -> None:
+    plain = german_customers(tmp_path)
+    packed = tmp_path / f"Kunden_2025-11.csv{suffix}"
+    with pa.output_stream(packed, compression={".gz": "gzip", ".zst": "zstd"}[suffix]) as stream:
+        stream.write(plain.read_bytes())
+
+    added = add_source(settings, packed, "own", DAY)
+
+    assert (added.landed.name, added.rows_loaded, added.plan.profile.rows) == (packed.name, 120, 120)
+    assert added.landed.read_bytes() == packed.read_bytes()
+    assert load_contract(added.contract).tables[0].file_glob == "Kunden*.csv"
+    assert (check_contracts(settings).ok, check_contracts(settings).findings) == (True, ())
+
+
+def test_rows_that_cannot_be_read_are_told_with_the_first(settings: OwnSettings, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    rows = "".join(f"{i},Anna Koch,p{i}@example.org\n" for i in range(20))
+    file.write_text(f"id,name,email\n{rows}20,Bert Lang,b@example.org,too,many\n", encoding="utf-8")
+
+    added = add_source(settings, file, "own", DAY)
+
+    [told] = added.held
+    assert told.startswith("1 rows would be held back: the line cannot be read") and told.endswith("first is row 22")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "none.csv: there is no such file"),
+        ("cut.csv.gz", b"\x1f\x8b\x08\x00cut", "cut.csv.gz cannot be unpacked: .*ask for it again"),
+        ("people.zip", b"PK", "the ending '.zip' is none of .*Unpack it first"),
+        ("open.csv", b'id,name\n1,"broken\n2,b\n', "no row of it can be read.*a quote is opened.*first is row 2"),
+    ],
+)
+def test_files_that_cannot_be_read(
+    settings: OwnSettings, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ScaffoldError, match=message):
+        add_source(settings, tmp_path / name, "own", DAY)
+    assert tree(settings) == []
