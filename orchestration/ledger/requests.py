@@ -35,6 +35,11 @@ class PrivacyRequest:
     completed_at: datetime | None = None
 
 
+def counted(kind: str) -> str:
+    """What a request's number counts: retention removes records, and knows of nobody who asked."""
+    return "records" if kind == "retention" else "people"
+
+
 def open_request(
     ledger: "Ledger",
     request_id: str,
@@ -63,7 +68,7 @@ def open_request(
                 selectors=list(selectors),
             )
         )
-        told = {"people": people, **(details or {})}
+        told = {counted(kind): people, **(details or {})}
         append(connection, actor=actor, action=action, subject=request_id, details=told, at=moment)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.config import Settings
+from orchestration.ledger.requests import counted
 from orchestration.privacy.holdings import Holding
 from orchestration.privacy.open_request import privacy_folder
 from orchestration.privacy.relations import ENDED_IDS
@@ -43,6 +44,7 @@ class Certificate:
     requested_at: datetime
     completed_at: datetime
     people: int
+    """Records, of a retention."""
     holdings: Sequence[Holding]
     """Found before."""
     removed: Mapping[str, int]
@@ -66,7 +68,7 @@ class Certificate:
             "request_id": self.request_id,
             "requested_at": self.requested_at.isoformat(timespec="seconds"),
             "completed_at": self.completed_at.isoformat(timespec="seconds"),
-            "people": self.people,
+            counted(self.kind): self.people,
             "stores": [
                 {"store": name, "found": found.get(name, 0), "removed": self.removed.get(name, 0)}
                 for name in sorted(found.keys() | self.removed.keys())
@@ -143,7 +145,7 @@ th {{ text-align: left; }} td + td {{ text-align: right; }} code {{ overflow-wra
 </style></head><body>
 <h1>Certificate of {html.escape(content["certificate"])}</h1>
 <p>Request <code>{html.escape(content["request_id"])}</code> of {_moment(content["requested_at"])} UTC for
-{content["people"]} {"person" if content["people"] == 1 else "people"}, complete on {_moment(content["completed_at"])} UTC.</p>
+{_whom(content)}, complete on {_moment(content["completed_at"])} UTC.</p>
 <h2>What was held and removed</h2>{stores}
 <p>In {html.escape(", ".join(content["kept_as_ended"]))} the person's records are gone, and their customer id stays as an ended
 one that leads to nobody, so that it is never given again. Published files were built anew of what is left:
@@ -165,6 +167,12 @@ values are other people's too and say nothing of the person.</p>
 <code>{html.escape(content["sha256"])}</code></p>
 </body></html>
 """
+
+
+def _whom(content: Mapping[str, Any]) -> str:
+    if "records" in content:
+        return f"{content['records']:,} {'record' if content['records'] == 1 else 'records'} that had been kept long enough"
+    return f"{content['people']:,} {'person' if content['people'] == 1 else 'people'}"
 
 
 def _moment(text: str) -> str:

@@ -9,7 +9,7 @@ working folder (`open_request.py`) knows to whom.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,15 @@ import duckdb
 from orchestration.config import PROJECT_ROOT
 from orchestration.ledger.audit import head
 from orchestration.ledger.redaction import compact, delete_personal_rows, succeed_models
-from orchestration.ledger.requests import COMPLETE, Kind, PrivacyRequest, open_request, read_requests, record_step
+from orchestration.ledger.requests import (
+    COMPLETE,
+    Kind,
+    PrivacyRequest,
+    counted,
+    open_request,
+    read_requests,
+    record_step,
+)
 from orchestration.ledger.store import Ledger, current_actor
 from orchestration.privacy import model_redaction, warehouse_erasure
 from orchestration.privacy.certificate import Certificate, certificate_path, write_certificate
@@ -35,6 +43,7 @@ from orchestration.privacy.errors import (
 from orchestration.privacy.holdings import Holding, count_holdings, ledger_places
 from orchestration.privacy.landing_erasure import Journal, erase_landing
 from orchestration.privacy.landing_rows import disk_error
+from orchestration.privacy.namesakes import Namesakes, find_namesakes
 from orchestration.privacy.open_request import OpenRequest, privacy_folder
 from orchestration.privacy.pseudonyms import token, token_key
 from orchestration.privacy.reading_positions import move_positions_back
@@ -436,8 +445,13 @@ class _Work:
             ("dagster logs", settings.dagster_home),
             ("dbt artefacts", settings.dbt),
             ("data docs", settings.quality),
+            ("report", settings.published),
         ):
-            texts = [path for path in sorted(folder.rglob("*")) if path.is_file() and ".db" not in path.name]
+            texts = [
+                path
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and ".db" not in path.name and path.suffix != ".duckdb"
+            ]
             counts[name] = blank_files(texts, self.traces)
         return counts
 
@@ -453,6 +467,10 @@ class _Work:
         compact(self.ledger)
         return {"bytes_before": before, "bytes_after": path.stat().st_size}
 
+    def _namesakes(self, values: Collection[str]) -> Namesakes:
+        with self.project.warehouse() as con:
+            return find_namesakes(con, values)
+
     def certify(self) -> Done:
         """Prove that nothing is left and nobody else was touched; only then write the certificate."""
         settings = self.project.settings
@@ -461,7 +479,13 @@ class _Work:
             proofs = warehouse_erasure.prove_others(con, self.request.request_id)
         let_go(settings.warehouse)
         kept = [privacy_folder(settings), secret_path(settings).parent, settings.warehouse.with_suffix(".run.lock")]
-        result = scan(settings.data, self.traces, leave_out=kept, ended_ids=self.closure.customers)
+        result = scan(
+            settings.data,
+            self.traces,
+            leave_out=kept,
+            ended_ids=self.closure.customers,
+            namesakes=self._namesakes,
+        )
         if result.findings:
             shown = "; ".join(str(item) for item in result.findings[:10])
             raise ResidueError(
@@ -496,7 +520,7 @@ class _Work:
             audit_head=head(self.ledger).hash,
         )
         path = write_certificate(settings, certificate)
-        summary = {"certificate": certificate.content()["sha256"], "people": state.people}
+        summary = {"certificate": certificate.content()["sha256"], counted(state.kind): state.people}
         record_step(self.ledger, self.request.request_id, "verify", summary)
         self.request.destroy()
         _complete(self.ledger, self.request, state.kind, summary)

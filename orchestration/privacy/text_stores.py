@@ -39,7 +39,7 @@ def blank_files(files: list[Path], traces: Traces) -> int:
     """Replace the person's values in text files. Returns how many places were. Raises ErasureError."""
     places = 0
     for path in files:
-        if not any(traces.found_in(part) for part in readable(path)):
+        if not any(traces.found_in(part.content) for part in readable(path)):
             continue
         content, found = traces.redact(path.read_bytes())
         places += found

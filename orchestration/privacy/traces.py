@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.privacy.links import is_distinctive
+from orchestration.privacy.namesakes import Namesakes
 from orchestration.privacy.relations import ENDED_IDS, RECORDS, Relation, relations
-from orchestration.privacy.word_search import WORD, WordSearch
+from orchestration.privacy.word_search import WORD, ByteSearch, is_inside, is_long
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
     import duckdb
 
 ERASED = "[erased]"
+NOBODY = Namesakes()
+_LARGE = 1 << 15
 _CODE = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".css")
 _VALUES = "erased_values"
 # Here every text may be the person's; further on there are only ids and words of Kindred's own.
@@ -50,7 +53,7 @@ class Traces:
         """The longest run of letters and digits of each way to write a value, with those ways."""
         found: dict[bytes, list[bytes]] = {}
         for value in self.values:
-            for written in spellings(value):
+            for written in _looked_for(value):
                 runs = WORD.findall(written)
                 if runs:
                     found.setdefault(max(runs, key=len), []).append(written)
@@ -63,25 +66,92 @@ class Traces:
             for path in sorted(folder.rglob("*")):
                 if path.suffix in _CODE:
                     known |= self.found_in(path.read_bytes())
-        kept = frozenset(value for value in self.values if not (spellings(value) & known))
+        kept = frozenset(value for value in self.values if not (_looked_for(value) & known))
         return Traces(kept, self.shared + len(self.values) - len(kept))
 
-    def found_in(self, content: bytes) -> set[bytes]:
-        """The spellings that stand in the bytes, as whole words."""
-        hits = self._search.found_in(content)
-        return {written for anchor in hits for written in self.anchors[anchor] if written in content}
+    def found_in(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
+        """The spellings that stand in the text as whole words, where they are no part of somebody else's value."""
+        looked = _without_escapes(content)
+        return {
+            written for written in self._candidates(looked) if next(_places(looked, written, others), None) is not None
+        }
+
+    def found_inside(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
+        """The spellings that stand in the bytes of a binary file, whatever stands around them: those that are long enough."""
+        return {
+            written
+            for written in self._anywhere.found_in(content)
+            if any(not others.explain(content, written, at) for at in _occurrences(content, written))
+        }
+
+    def values_of(self, spelt: Iterable[bytes]) -> set[str]:
+        """The values that were found in these spellings."""
+        wanted = set(spelt)
+        return {value for value in self.values if wanted & _looked_for(value)}
+
+    def _candidates(self, looked: bytes) -> set[bytes]:
+        if len(looked) >= _LARGE:
+            return self._search.found_in(looked)
+        near = {written for anchor in self.anchors.keys() & WORD.findall(looked) for written in self.anchors[anchor]}
+        return near | {written for written in self._without_anchor if written in looked}
 
     @cached_property
-    def _search(self) -> WordSearch:
-        return WordSearch(self.anchors)
+    def _spelt(self) -> frozenset[bytes]:
+        return frozenset(written for value in self.values for written in _looked_for(value))
+
+    @cached_property
+    def _without_anchor(self) -> list[bytes]:
+        return sorted(written for written in self._spelt if not WORD.search(written))
+
+    @cached_property
+    def _search(self) -> ByteSearch:
+        return ByteSearch(self._spelt)
+
+    @cached_property
+    def _anywhere(self) -> ByteSearch:
+        return ByteSearch([text for value in self.values for text in spellings(value) if is_long(text)])
 
     def redact(self, content: bytes) -> tuple[bytes, int]:
         """The bytes with every value replaced, and how many places were."""
-        places = 0
-        for written in sorted(self.found_in(content), key=lambda text: (-len(text), text)):
-            places += content.count(written)
-            content = content.replace(written, ERASED.encode())
-        return content, places
+        looked = _without_escapes(content)
+        spans = sorted(
+            (at, -len(written)) for written in self._candidates(looked) for at in _places(looked, written, NOBODY)
+        )
+        kept: list[bytes] = []
+        places = end = 0
+        for at, size in spans:
+            if at >= end:
+                kept += [content[end:at], ERASED.encode()]
+                places, end = places + 1, at - size
+        return b"".join([*kept, content[end:]]), places
+
+
+def _occurrences(content: bytes, written: bytes) -> Iterator[int]:
+    at = content.find(written)
+    while at >= 0:
+        yield at
+        at = content.find(written, at + 1)
+
+
+def _places(looked: bytes, written: bytes, others: Namesakes) -> Iterator[int]:
+    """Where a spelling stands as whole words: "Anna Berg" does not stand in "Johanna Bergmann"."""
+    for at in _occurrences(looked, written):
+        end = at + len(written)
+        before = at > 0 and is_inside(looked[at - 1]) and is_inside(written[0])
+        behind = end < len(looked) and is_inside(looked[end]) and is_inside(written[-1])
+        if not before and not behind and not others.explain(looked, written, at):
+            yield at
+
+
+def _without_escapes(content: bytes) -> bytes:
+    """The same bytes, but that a line's end written as `\\n` is no letter n that a word begins with."""
+    for sign in (b"\\n", b"\\r", b"\\t"):
+        content = content.replace(sign, b"\\ ")
+    return content
+
+
+def _looked_for(value: str) -> set[bytes]:
+    return {_without_escapes(text) for text in spellings(value)}
 
 
 def values_only(expression: str) -> str:
@@ -91,10 +161,16 @@ def values_only(expression: str) -> str:
 
 def spellings(value: str) -> set[bytes]:
     """How a text stands in UTF-8 files: as it is, in JSON (once and twice escaped) and in HTML."""
+    return set(ways_to_write(value))
+
+
+def ways_to_write(value: str) -> tuple[bytes, ...]:
+    """The spellings in the order of the ways: two values in the same place are written in the same way."""
     once = json.dumps(value)[1:-1]
     twice = json.dumps(once)[1:-1]
     plain = json.dumps(value, ensure_ascii=False)[1:-1]
-    return {text.encode() for text in (value, once, twice, plain, html.escape(value), html.escape(value, quote=False))}
+    pages = (html.escape(value), html.escape(value, quote=False))
+    return tuple(text.encode(errors="surrogatepass") for text in (value, once, twice, plain, *pages))
 
 
 def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) -> Traces:

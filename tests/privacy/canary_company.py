@@ -36,6 +36,7 @@ PHONE_SIGN = "8881777"
 NAMES = (("Abigail", "Northcote"), ("Beatrix", "Okonkwo"), ("Chiara", "Petrescu"), ("Dagmar", "Quispe"))
 BIRTHS = (date(1960, 3, 10), date(1971, 8, 21), date(1982, 11, 2), date(1993, 5, 28))
 PEOPLE = len(NAMES)
+NAMESAKE = 1
 DAYS = 2
 
 

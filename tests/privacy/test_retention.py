@@ -48,7 +48,9 @@ def test_expired_days_go_and_later_ones_stay(canary_company: CanaryCompany, tmp_
     landed = (company.data / "landing" / "crm" / "2026-01-05" / "contacts.csv").read_text().splitlines()
     assert len(landed) == 1, "the header stays"
     ledger = Ledger(f"sqlite:///{company.data / 'ledger' / 'ledger.sqlite'}")
-    assert "retention.remove" in [entry.action for entry in entries(ledger)]
+    removed = next(entry for entry in entries(ledger) if entry.action == "retention.remove")
+    asked = next(entry for entry in entries(ledger) if entry.action == "retention.request")
+    assert removed.details["records"] == asked.details["records"] and "people" not in removed.details
     assert living_tombstones(ledger) == [], "who is forgotten because time is up may come back"
     assert list((company.data / "privacy" / "certificates").glob("retention-*.json"))
     again = company.kindred("retention", *as_of)
