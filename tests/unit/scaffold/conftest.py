@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.config import Settings
 from orchestration.scaffold.files import open_file
+from orchestration.scaffold.losses import Losses
 from orchestration.scaffold.plan import SourcePlan, Wishes, plan_source
 from orchestration.scaffold.profile import profile_file
 
@@ -27,6 +28,12 @@ def settings(tmp_path: Path) -> OwnSettings:
     (tmp_path / "dbt_project" / "models" / "staging").mkdir(parents=True)
     (tmp_path / "contracts").mkdir()
     return OwnSettings(data=tmp_path / "data", contracts=tmp_path / "contracts")
+
+
+@pytest.fixture
+def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not standardise the file's values: it takes most of the time, and has tests of its own."""
+    monkeypatch.setattr("orchestration.scaffold.plan.find_losses", lambda con, proposals: Losses())
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from tests.unit.scaffold.role_files import (
 )
 from tests.unit.scaffold.user_files import crm_contacts, german_customers, order_lines
 
+pytestmark = pytest.mark.usefixtures("no_losses")
 Planned = Callable[..., SourcePlan]
 MAILING = {"given": ["purpose=marketing", "channel=email"]}
 

@@ -9,6 +9,7 @@ from orchestration.scaffold.plan import SourcePlan
 from orchestration.scaffold.vocabulary import vocabulary, words_of
 from tests.unit.scaffold.user_files import crm_contacts, german_customers, order_lines
 
+pytestmark = pytest.mark.usefixtures("no_losses")
 Planned = Callable[..., SourcePlan]
 
 
