@@ -209,18 +209,16 @@ def docs() -> None:
 
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
-    """Open the Dagster UI: lineage, checks, and the runs that `kindred run` made."""
-    import os
-
+    """Open the Dagster UI: lineage, checks, and the runs that `kindred run` made. Ctrl-C ends it and all that it started."""
     from orchestration.config import PROJECT_ROOT
+    from orchestration.foreground import serve
     from orchestration.project import load_project
 
     project = load_project()
     project.prepare_dagster_home()
     project.transform.prepare()
     dagster = str(Path(sys.executable).parent / "dagster")
-    os.chdir(PROJECT_ROOT)
-    os.execv(dagster, [dagster, "dev", "--workspace", "workspace.yaml", "--port", str(port)])
+    raise typer.Exit(serve([dagster, "dev", "--workspace", "workspace.yaml", "--port", str(port)], PROJECT_ROOT))
 
 
 app.add_typer(source_app, name="source")
