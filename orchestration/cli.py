@@ -78,6 +78,7 @@ def run(
     with telling(settings, day.date() if day else None):
         project = load_project()
         if sample_if_empty and not any(settings.landing.glob("*/*/*")):
+            project.transform.start_parsing()
             sample()
         if first or last:
             days = days_between(project, first.date() if first else None, last.date() if last else None)

@@ -31,8 +31,8 @@ STAGE_TAG = "kindred/stage"
 COMMAND_LINE_TAG = "kindred/command_line"
 # Asks for whole results where a run would build on those of the run before.
 FULL_TAG = "kindred/full"
-# New objects between two looks for garbage among them; Python's own is 700.
-_GARBAGE_THRESHOLD = 50_000
+# New objects between two looks for garbage among them, beside the look after each day; Python's own is 700.
+_GARBAGE_THRESHOLD = 1_000_000
 
 
 @dataclass
@@ -191,9 +191,12 @@ def _job(project: Project) -> "dg.JobDefinition":
     """The daily job, once everything that it needs is imported and parsed."""
     # What can be wrong for a person to mend is found here, before Dagster wraps it.
     with project.exclusive():
-        with project.transform.parsing_beside():
-            import expectations.duckdb_engine  # noqa: F401 - the gates' import, which takes seconds
-            from orchestration.definitions import defs
+        project.transform.start_parsing()
+        import dbt.cli.main  # noqa: F401 - these imports take seconds, meanwhile
+
+        import expectations.duckdb_engine  # noqa: F401
+        from orchestration.definitions import defs
+
         project.transform.prepare()
     return defs().resolve_job_def(JOB)
 
@@ -240,6 +243,7 @@ def _run_job(
             yield outcome
             if not outcome.published:
                 return
+            gc.collect()
 
 
 def _run_day(

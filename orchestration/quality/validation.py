@@ -89,9 +89,9 @@ def evaluate(
         rows: its number of rows.
         suite: expectations built by `expectations.checks`.
     """
-    from expectations.memo import remembered_configurations
+    from expectations.memo import plain_identifiers, remembered_configurations
 
-    with _silenced(), remembered_configurations():
+    with _silenced(), remembered_configurations(), plain_identifiers():
         return _evaluate(engine, view, set(columns), rows, suite)
 
 
