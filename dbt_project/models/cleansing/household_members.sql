@@ -5,7 +5,7 @@
 {%- set name_text = replace_all("lower(coalesce(family_name, ''))", '[-]', ' ') -%}
 {%- set rules = [
     'address_max_families', 'phone_max_customers', 'family_name_part_min_letters', 'family_name_letters',
-    'street_letters', 'household_max_members'
+    'street_letters', 'household_max_members', 'partners_max_families', 'partners_max_customers'
 ] -%}
 
 with
@@ -57,12 +57,9 @@ address_parts as (
     select
         golden.customer_id,
         {{ replace_all(name_text, '[^\\p{L} ]', '') }} as family_name,
-        concat_ws(
-            '|',
-            {{ replace_all('street', '[^0-9]', '') }},
-            substr({{ replace_all('lower(street)', '[^\\p{L}]', '') }}, 1, limits.street_letters),
-            {{ replace_all(unit_text, '[\\s\\p{P}]', '') }}
-        ) as house_key,
+        {{ replace_all('street', '[^0-9]', '') }} as number_key,
+        substr({{ replace_all('lower(street)', '[^\\p{L}]', '') }}, 1, limits.street_letters) as street_key,
+        {{ replace_all(unit_text, '[\\s\\p{P}]', '') }} as unit_key,
         nullif({{ replace_all('lower(postcode)', '[\\s\\p{P}]', '') }}, '') as postcode_key,
         {{ replace_all("lower(coalesce(city, ''))", '[\\s\\p{P}]', '') }} as city_key
     from golden_customers as golden
@@ -77,15 +74,17 @@ completed_addresses as (
     select
         customer_id,
         family_name,
-        house_key,
+        number_key,
+        street_key,
+        unit_key,
         city_key,
         case
             when postcode_key is not null then postcode_key
             when
                 city_key <> ''
-                and min(postcode_key) over (partition by house_key, city_key)
-                = max(postcode_key) over (partition by house_key, city_key)
-                then min(postcode_key) over (partition by house_key, city_key)
+                and min(postcode_key) over (partition by number_key, street_key, unit_key, city_key)
+                = max(postcode_key) over (partition by number_key, street_key, unit_key, city_key)
+                then min(postcode_key) over (partition by number_key, street_key, unit_key, city_key)
         end as postcode_key
     from address_parts
 
@@ -96,7 +95,12 @@ addressed_customers as (
     select
         customer_id,
         family_name,
-        house_key || '|' || coalesce(postcode_key, city_key) as address_key
+        concat_ws('|', number_key, street_key, unit_key, coalesce(postcode_key, city_key)) as address_key,
+        unit_key <> '' as has_unit,
+        number_key <> '' and postcode_key is not null as is_full,
+        max(case when unit_key <> '' then 1 else 0 end) over (
+            partition by number_key, street_key, coalesce(postcode_key, city_key)
+        ) = 1 as has_units
     from completed_addresses
 
 ),
@@ -189,20 +193,40 @@ address_families as (
 
 ),
 
+addresses as (
+
+    -- Partners who keep their names: few people under two names at one full address. Where somebody in the house names
+    -- a flat, who names none may live in any.
+    select
+        customers.address_key,
+        address_families.families > min(limits.address_max_families) as is_crowded,
+        address_families.families between 2 and min(limits.partners_max_families)
+        and count(*) <= min(limits.partners_max_customers)
+        and min(case when customers.is_full and (customers.has_unit or not customers.has_units) then 1 else 0 end) = 1
+            as is_of_partners
+    from addressed_customers as customers
+    inner join address_families
+        on customers.address_key = address_families.address_key
+    cross join limits
+    group by customers.address_key, address_families.families
+
+),
+
 labels as (
 
     select
         family_labels.customer_id,
         family_labels.address_key,
-        address_families.families > limits.address_max_families as is_crowded,
+        addresses.is_crowded,
+        coalesce(addresses.is_of_partners, false) as is_of_partners,
         case
-            when address_families.families > limits.address_max_families then phone_labels.label
+            when addresses.is_crowded then phone_labels.label
+            when addresses.is_of_partners then min(family_labels.label) over (partition by family_labels.address_key)
             else family_labels.label
         end as label
     from family_labels
-    cross join limits
-    inner join address_families
-        on family_labels.address_key = address_families.address_key
+    inner join addresses
+        on family_labels.address_key = addresses.address_key
     inner join phone_labels
         on family_labels.customer_id = phone_labels.customer_id
 
@@ -250,6 +274,7 @@ founders as (
     select
         sized_labels.customer_id,
         sized_labels.is_crowded,
+        sized_labels.is_of_partners,
         sized_labels.members,
         sized_labels.members > limits.household_max_members as is_too_large,
         first_value(sized_labels.customer_id) over (
@@ -273,6 +298,7 @@ household_members as (
         case
             when members = 1 or is_too_large then 'alone'
             when is_crowded then 'shared_phone'
+            when is_of_partners then 'shared_address'
             else 'shared_name_or_phone'
         end as household_rule
     from founders
