@@ -102,7 +102,7 @@ def assign_ids(
 
 
 _TEMPORARY = (
-    "kindred_compared", "kindred_before", "kindred_now", "kindred_model_moves", "kindred_overlaps", "kindred_sizes", "kindred_heirs", "kindred_named", "kindred_minted", "kindred_moves",
+    "kindred_changed", "kindred_before", "kindred_now", "kindred_model_moves", "kindred_overlaps", "kindred_sizes", "kindred_heirs", "kindred_named", "kindred_minted", "kindred_moves",
     "kindred_retired", "kindred_touched", "kindred_changed_judgements", "kindred_evidence",
 )  # fmt: skip
 
@@ -126,11 +126,11 @@ def _assign(
     con.execute(
         f"""
         create or replace table {MEMBERSHIPS} as
-        select compared.record_id, coalesce(named.customer_id, compared.customer_id) as customer_id, match_probability
-        from kindred_compared as compared
+        select record_id, coalesce(named.customer_id, old.customer_id) as customer_id, clusters.match_probability
+        from {clusters} as clusters
         left join kindred_named as named using (cluster_id)
-        where compared.cluster_id is not null
-        order by compared.record_id
+        left join {ACCEPTED_MEMBERSHIPS} as old using (record_id)
+        order by record_id
         """
     )
     _find_moves(con)
@@ -152,35 +152,33 @@ def _assign(
 
 
 def _find_changed(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
-    """`kindred_compared` (all records), and of the clusters that are not what they were `kindred_before` and `kindred_now`.
+    """`kindred_before` and `kindred_now`: of the clusters that are not what they were, the members then and now.
 
     A cluster none of whose records came, went or changed its cluster's name has the members it had: its id stays
     whatever happens elsewhere. Names that change without a change of members only cost time.
     """
     con.execute(
         f"""
-        create or replace temp table kindred_compared as
-        select
-            coalesce(clusters.record_id, old.record_id) as record_id, clusters.cluster_id, clusters.match_probability,
-            old.customer_id, old.cluster_id as cluster_before
-        from {clusters} as clusters full outer join {ACCEPTED_MEMBERSHIPS} as old using (record_id);
-
-        create or replace temp table kindred_before as
-        with
-            changed as (
-                select * from kindred_compared where cluster_id is distinct from cluster_before or cluster_before is null
-            ),
-            names as (select cluster_id from changed union select cluster_before from changed)
-        select record_id, customer_id, cluster_id from kindred_compared as compared
-        where
-            compared.cluster_id in (select cluster_id from names where cluster_id is not null)
-            or compared.cluster_before in (select cluster_id from names where cluster_id is not null)
-            or (compared.cluster_before is null and compared.customer_id is not null);
+        create or replace temp table kindred_changed as
+        with changed as (
+            select clusters.cluster_id, old.cluster_id as cluster_before
+            from {clusters} as clusters full outer join {ACCEPTED_MEMBERSHIPS} as old using (record_id)
+            where clusters.cluster_id is distinct from old.cluster_id or old.cluster_id is null
+        )
+        select cluster_id from changed where cluster_id is not null
+        union
+        select cluster_before from changed where cluster_before is not null;
 
         create or replace temp table kindred_now as
-        select record_id, cluster_id from kindred_before where cluster_id is not null;
+        select record_id, cluster_id from {clusters} semi join kindred_changed using (cluster_id);
 
-        delete from kindred_before where customer_id is null;
+        create or replace temp table kindred_before as
+        with old as (
+            select record_id, customer_id from {ACCEPTED_MEMBERSHIPS}
+            where cluster_id is null or cluster_id in (select cluster_id from kindred_changed)
+        )
+        select old.record_id, old.customer_id, clusters.cluster_id
+        from old left join kindred_now as clusters using (record_id);
         """
     )
 

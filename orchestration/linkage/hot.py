@@ -7,7 +7,7 @@ placeholder values, which standardisation removes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ EMPTIED_TOGETHER = {
     "national_id": ("national_id",),
     "birth": ("birth", "birth_year", "birth_month", "birth_day"),
 }
+# Their hot values are found value by value; they come first in the masks.
+IDENTIFIERS = tuple(EMPTIED_TOGETHER)[:3]
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,22 @@ class HotValue:
     records: int
 
 
-def find_hot_values(con: duckdb.DuckDBPyConnection, table: str = FEATURES) -> tuple[HotValue, ...]:
-    """Identifiers and birth dates of a table of features that too many different people share."""
+def find_hot_values(
+    con: duckdb.DuckDBPyConnection, table: str = FEATURES, questionable: Callable[[str, int], str] | None = None
+) -> tuple[HotValue, ...]:
+    """Identifiers and birth dates of a table of features that too many different people share.
+
+    `questionable`, when given, says by a query (column `value`) which values of an identifier can be hot, from the
+    feature and its bit in the masks; others are not looked at. Whether a birth date is hot depends on all of them.
+    """
     found: list[HotValue] = []
-    for feature in ("email", "phone", "national_id"):
+    for bit, feature in enumerate(IDENTIFIERS):
+        asked = f"and {feature} in ({questionable(feature, bit)})" if questionable else ""
         # Only values with enough records are looked at closely: counting is cheap, telling initials apart is not.
         rows = con.execute(
             f"""
             with common as materialized (
-                select {feature} as value from {table} where {feature} is not null
+                select {feature} as value from {table} where {feature} is not null {asked}
                 group by all having count(*) >= {_TOO_MANY_INITIALS}
             ),
             holders as (

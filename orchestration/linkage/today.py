@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from orchestration.linkage.blocking import Budget, Histogram
 from orchestration.linkage.comparisons import add_value_classes
 from orchestration.linkage.features import FEATURES
-from orchestration.linkage.hot import EMPTIED, content_sql, empty_marked, find_hot_values, mark_hot_values
+from orchestration.linkage.hot import EMPTIED, EMPTIED_TOGETHER, content_sql, find_hot_values, mark_hot_values
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.scoring import add_missing_extras
 from orchestration.linkage.sql import columns_of, quoted, scalar_int
@@ -68,18 +68,24 @@ class Today:
             from {self.records}
             """
         )
-        check_ids(self.con, self.records, "arriving")
         self.con.execute(
             f"""
             create table moved as
             select
                 coalesce(arriving.record_id, before.record_id) as record_id,
-                arriving.record_id is null as gone
+                before.record_id is not null and arriving.record_id is null as gone,
+                before.record_id is null as new
             from arriving full outer join {self.tables.features} as before using (record_id)
             where arriving.row_hash is distinct from before.row_hash
             """
         )
         self.records_now = scalar_int(self.con, "select count(*) from arriving")
+        (gone, new), *_ = self.con.execute(
+            "select count(*) filter (where gone), count(distinct record_id) filter (where new) from moved"
+        ).fetchall()
+        # Ids were unique yesterday: today they are, too, if no more of them arrived than went and came.
+        if self.records_now != self.state.records - gone + new:
+            check_ids(self.con, self.records, "arriving")
         self.con.execute("drop table arriving")
         return scalar_int(self.con, "select count(*) from moved") > 0
 
@@ -196,25 +202,42 @@ class Today:
 
     def take_features(self, rids: str, *, into: str = FEATURES, columns: Iterable[str] | None = None) -> None:
         """Create a table of the features (those of `columns`, or all) of records, hot values emptied; `rids` is a query."""
-        chosen = ", ".join(f"f.{quoted(name)}" for name in (self.columns if columns is None else columns))
+        names = list(self.columns if columns is None else columns)
+        masks = {int(mask) for (mask,) in self.con.execute(f"select distinct mask from {EMPTIED}").fetchall()}
+        emptied = {
+            name: bit
+            for bit, together in enumerate(EMPTIED_TOGETHER.values())
+            for column in together
+            for name in (column, f"{column}_class")
+            if any(mask & (1 << bit) for mask in masks)
+        }
+        chosen = ", ".join(
+            f"case when coalesce(chosen.mask, 0) & {1 << emptied[name]} = 0 then f.{quoted(name)} end as {quoted(name)}"
+            if name in emptied
+            else f"f.{quoted(name)}"
+            for name in names
+        )
         self.con.execute(
             f"""
             create or replace table {into} as
             with
                 asked as ({rids}),
-                chosen as (select * from record_ids semi join asked using (rid))
+                chosen as (
+                    select ids.rid, ids.record_id, ids.place, marked.mask
+                    from record_ids as ids semi join asked using (rid)
+                    left join {EMPTIED} as marked on ids.rid = marked.rid
+                )
             select chosen.rid, {chosen} from {self.tables.features} as f inner join chosen on f.rowid = chosen.place
             union all
             select chosen.rid, {chosen} from fresh_features as f inner join chosen using (record_id)
             where chosen.place is null
             """
         )
-        empty_marked(self.con, into)
 
     def _find_emptied(self) -> None:
         """`emptied_values` of all records today, and `recomputed`: those that may say something else than yesterday."""
         con = self.con
-        mark_hot_values(con, find_hot_values(con, _PRESENT), _PRESENT, "record_id")
+        mark_hot_values(con, find_hot_values(con, _PRESENT, self._questionable), _PRESENT, "record_id")
         con.execute(
             f"""
             create or replace table {EMPTIED} as
@@ -237,6 +260,21 @@ class Today:
             select record_id from warmed anti join moved using (record_id)
             """
         )
+
+    def _questionable(self, feature: str, bit: int) -> str:
+        """SQL: the values of a feature that may be hot today: those that were, and those that moved records have or had.
+
+        Of any other value the holders are the same, and say the same, as when the last run found it not to be hot.
+        """
+        features, scored = self.tables.features, self.tables.scored
+        return f"""
+            select distinct {feature} as value from fresh_features
+            union
+            select distinct f.{feature} from {features} as f inner join moved using (record_id)
+            union
+            select distinct f.{feature} from {features} as f
+            inner join (select record_id from {scored} where emptied & {1 << bit} != 0) using (record_id)
+            """
 
     def _reset_contents(self) -> None:
         """`said_now` and `said_before`: who stood for whom among records that say what a recomputed or gone one says or said."""

@@ -75,11 +75,14 @@ class TouchedBlocks(Today):
         con.execute(
             f"""
             create table regular as
-            select place, rid from record_ids
-            anti join said_now using (record_id)
-            anti join {EMPTIED} using (record_id)
-            anti join (select record_id from {scored} where record_id != representative) as folded using (record_id)
-            where place is not null
+            with irregular as (
+                select record_id from said_now
+                union all
+                select record_id from {EMPTIED}
+                union all
+                select record_id from {scored} where record_id != representative
+            )
+            select place, rid from record_ids anti join irregular using (record_id) where place is not null
             """
         )
         self.take_features(
