@@ -181,6 +181,7 @@ def _count_large(path: Path, key: str) -> float:
     landed.use_key(path.parent, lambda: key, encrypts=True)
     with duckdb.connect() as con, landed.given_to_duckdb(con, path) as name:
         con.execute("set memory_limit = '512MB'")
+        con.execute("set enable_progress_bar = false")
         con.execute(
             f"select count(column0) from read_csv('{name}', header = false, all_varchar = true, parallel = false)"
         ).fetchall()
