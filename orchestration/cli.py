@@ -182,7 +182,9 @@ def resolve(
     """Resolve the records of any files to people: no labels, no configuration beyond naming columns."""
     from orchestration.display.model import show_resolution
     from orchestration.linkage import LinkageModel, resolve_files
+    from orchestration.project import load_project
 
+    load_project()  # Tells of the landing folder's key: a file may lie there.
     pairs = [entry.partition("=") for entry in mapping or []]
     if wrong := [entry for entry, (_, equals, _) in zip(mapping or [], pairs, strict=True) if not equals]:
         raise typer.BadParameter(f"{wrong[0]!r} is not of the form attribute=column", param_hint="--map")

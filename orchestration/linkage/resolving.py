@@ -20,6 +20,7 @@ from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.scoring import score
 from orchestration.linkage.sql import columns_of, literal, quoted, scalar_int
 from orchestration.linkage.training import train
+from orchestration.sources.landed import given_to_duckdb
 from orchestration.standardise import standardise_records
 
 if TYPE_CHECKING:
@@ -175,13 +176,17 @@ def _read_one(con: duckdb.DuckDBPyConnection, name: str, reader: str, path: Path
     import duckdb
 
     query = f"create table {name} as select cast(columns(*) as varchar) from "
-    source = reader.format(files=literal(str(path)))
-    try:
-        con.execute(query + source)
-    except duckdb.Error as error:
-        if not reader.startswith("read_csv") or not any(word in str(error).lower() for word in ("utf-8", "unicode")):
-            raise
-        con.execute(query + source.removesuffix(")") + ", encoding = 'latin-1')")
+    # It may lie in an encrypted landing.
+    with given_to_duckdb(con, path) as place:
+        source = reader.format(files=literal(place))
+        try:
+            con.execute(query + source)
+        except duckdb.Error as error:
+            if not reader.startswith("read_csv") or not any(
+                word in str(error).lower() for word in ("utf-8", "unicode")
+            ):
+                raise
+            con.execute(query + source.removesuffix(")") + ", encoding = 'latin-1')")
 
 
 def _check_ids(con: duckdb.DuckDBPyConnection, id_column: str, source: str | None) -> None:
