@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration import encrypted_files
 from orchestration.config import PROJECT_ROOT
-from orchestration.duckdb_files import is_encrypted
+from orchestration.duckdb_files import attach, is_encrypted
 from tests.integration.conftest import Company, RunCompany
 
 KEY = "a key of the integration tests, of 32 and more"
@@ -102,11 +104,11 @@ def test_the_public_file_is_k_anonymous(company: RunCompany) -> None:
 
 
 @pytest.mark.usefixtures("with_key")
-def test_the_working_file_is_encrypted_on_the_same_run(
+def test_warehouse_and_landing_are_encrypted_and_replay_to_the_same(
     company: RunCompany, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own: Company = company.copy(tmp_path / "data")
-    before = _contents(own.published)
+    landing = own.data / "landing"
     monkeypatch.setenv("KINDRED_ENCRYPT_WORKING_FILES", "true")
     refused = own.kindred("doctor")
     assert refused.code == 1
@@ -114,22 +116,41 @@ def test_the_working_file_is_encrypted_on_the_same_run(
     done = own.kindred("warehouse", "encrypt")
     assert done.code == 0, done.output
     assert is_encrypted(own.warehouse)
-    ran = own.kindred("run", "--force")
+    # One source is moved by hand before, and one file is delivered in clear after: the forms stand side by side.
+    (landing / "social" / "2026-01-06").rename(tmp_path / "later")
+    moved = own.kindred("landing", "encrypt")
+    assert moved.code == 0 and "made encrypted" in moved.output, moved.output
+    (tmp_path / "later").rename(landing / "social" / "2026-01-06")
+    mixed = " ".join(own.kindred("doctor").output.split())
+    assert "mixed: " in mixed and "2 plain" in mixed and "kindred landing encrypt" in mixed, mixed
+
+    for name in ("warehouse", "ledger", "models", "published", "quality"):
+        shutil.rmtree(own.data / name)
+    ran = own.kindred("run", "--all")
     assert ran.code == 0, ran.output
     assert is_encrypted(own.warehouse)
-    assert _contents(own.published) == before
+    assert _contents(own.published) == _contents(company.published)
+    assert _facts(own.warehouse, KEY) == _facts(company.warehouse)
+    files = [path for path in landing.rglob("*") if path.is_file() and path.stat().st_size]
+    assert sorted(path.name for path in files if not encrypted_files.is_encrypted(path)) == ["_SAMPLE.json"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    _nobody_is_in([*files, *own.warehouse.parent.iterdir()], company)
     for path in own.data.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
+
     monkeypatch.setenv("KINDRED_ENCRYPTION_KEY", KEY + " that is another")
     wrong = own.kindred("doctor")
     assert wrong.code == 1
-    assert "encrypted with another key" in " ".join(wrong.output.split())
+    assert wrong.output.count("another key") == 2, wrong.output
     monkeypatch.setenv("KINDRED_ENCRYPTION_KEY", KEY)
     assert own.kindred("warehouse", "decrypt").code == 0
+    assert own.kindred("landing", "decrypt").code == 0
     monkeypatch.delenv("KINDRED_ENCRYPT_WORKING_FILES")
     assert not is_encrypted(own.warehouse)
     assert own.kindred("doctor").code == 0
+    again = own.kindred("run", "--all")
+    assert again.output.count("unchanged since run") == 2, again.output
 
 
 def test_the_examples_of_the_guide_run(company: RunCompany, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +166,44 @@ def test_the_examples_of_the_guide_run(company: RunCompany, tmp_path: Path, monk
         with duckdb.connect() as connection:
             for statement in filter(None, (part.strip() for part in block.split(";"))):
                 connection.execute(statement.replace("<key>", os.environ["KEY"])).fetchall()
+
+
+def _facts(path: Path, key: str | None = None) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of what was landed, held back and resolved, with its place, without the times and ids of runs."""
+    with duckdb.connect() as connection:
+        attach(connection, path, "kindred", key=key, read_only=True)
+        tables = connection.execute(
+            """
+            select schema_name || '.' || table_name,
+                string_agg('"' || column_name || '"', ', ' order by column_index)
+                    filter (where column_name not in ('run_id', 'quarantined_at', 'loaded_at'))
+            from duckdb_columns()
+            where database_name = 'kindred'
+                and (schema_name in ('raw', 'quarantine', 'marts') or table_name in ('memberships', 'loads'))
+            group by all
+            """
+        ).fetchall()
+        assert len(tables) > 20
+        return {
+            name: connection.execute(f"select {columns} from kindred.{name} order by all").fetchall()
+            for name, columns in tables
+        }
+
+
+def _nobody_is_in(files: list[Path], company: RunCompany) -> None:
+    """No e-mail address, telephone number or long name of a customer in the bytes."""
+    with duckdb.connect(str(company.warehouse), read_only=True) as connection:
+        values = {
+            value.encode()
+            for (value,) in connection.execute(
+                "select unnest([email, phone, full_name, street]) from marts.dim_customer"
+            ).fetchall()
+            if value is not None and len(value) > 7
+        }
+    assert len(values) > 500
+    for path in files:
+        content = path.read_bytes()
+        assert not [value for value in values if value in content], path
 
 
 def _contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
