@@ -161,7 +161,10 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
         columns = "".join(f", {quoted(gamma)} tinyint" for gamma in gammas)
         con.execute(f"create or replace table {WEIGHED} (l integer, r integer, match_weight double{columns})")
         return
-    compared = _compare_with_splink(con, model, everything=probability_floor is None)
+    if probability_floor is None:
+        _weigh_all(con, model)
+        return
+    compared = _compare_with_splink(con, model)
     parts = [quoted(f"mw_{comparison.name}") for comparison in model.comparisons]
     patterns = con.execute(f"select distinct {', '.join(parts)} from {compared} order by all").to_arrow_table()
     outcomes = _outcomes(model, patterns)
@@ -170,7 +173,6 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
     for name, column in {**decoded, "kinds_weight": pa.array(weights)}.items():
         patterns = patterns.append_column(name, column)
     con.register("patterns_arrow", patterns)
-    floor = -1e9 if probability_floor is None else _log_odds(probability_floor)
     same = " and ".join(f"pairs.{part} = patterns.{part}" for part in parts)
     con.execute(
         f"""
@@ -180,11 +182,66 @@ def weigh_pairs(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability
             {", ".join(f"patterns.{quoted(gamma)}" for gamma in gammas)}
         from {compared} as pairs
         inner join patterns_arrow as patterns on {same}
-        where patterns.kinds_weight >= {floor}
+        where patterns.kinds_weight >= {_log_odds(probability_floor)}
         """
     )
     con.unregister("patterns_arrow")
     con.execute(f"drop table {compared}")
+
+
+def _weigh_all(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """`weighed_pairs` of every candidate, by the same conditions in one statement.
+
+    The pairs that close components are few: what Splink prepares and prunes for any number of pairs costs more than
+    comparing these.
+    """
+    names = compared_columns(model, columns_of(con, FEATURES))
+    sides = ", ".join(f"{side}.{quoted(name)} as {quoted(f'{name}_{side}')}" for side in "lr" for name in names)
+    con.execute(
+        f"""
+        create or replace table compared_pairs as
+        with sides as (
+            select pairs.l, pairs.r{", " if sides else ""}{sides}
+            from {PAIRS} as pairs
+            inner join {FEATURES} as l on pairs.l = l.rid
+            inner join {FEATURES} as r on pairs.r = r.rid
+        )
+        select l, r, {_outcome_columns(model)} from sides
+        """
+    )
+    gammas = _weigh_patterns(con, model, "compared_pairs")
+    con.execute(
+        f"""
+        create or replace table {WEIGHED} as
+        select
+            pairs.l, pairs.r, patterns.kinds_weight as match_weight,
+            {", ".join(f"patterns.{gamma}" for gamma in gammas)}
+        from compared_pairs as pairs
+        inner join patterns_arrow as patterns on {" and ".join(f"pairs.{g} = patterns.{g}" for g in gammas)}
+        """
+    )
+    con.unregister("patterns_arrow")
+    con.execute("drop table compared_pairs")
+
+
+def _outcome_columns(model: LinkageModel) -> str:
+    """SQL: the outcome of each comparison over features with the suffixes _l and _r."""
+    return ", ".join(
+        f"({comparison.outcome_sql()})::tinyint as {quoted(f'gamma_{comparison.name}')}"
+        for comparison in model.comparisons
+    )
+
+
+def _weigh_patterns(con: duckdb.DuckDBPyConnection, model: LinkageModel, compared: str) -> list[str]:
+    """Register `patterns_arrow`: the distinct outcomes of a table, with their `kinds_weight`; returns their columns."""
+    import pyarrow as pa
+
+    gammas = [quoted(f"gamma_{comparison.name}") for comparison in model.comparisons]
+    patterns = con.execute(f"select distinct {', '.join(gammas)} from {compared} order by all").to_arrow_table()
+    rows = np.array([column.to_numpy() for column in patterns.columns], dtype=np.int64).T
+    weights = np.round(model.mixture.weight(rows.reshape(patterns.num_rows, len(gammas))), 6)
+    con.register("patterns_arrow", patterns.append_column("kinds_weight", pa.array(weights)))
+    return gammas
 
 
 def weigh_copies(con: duckdb.DuckDBPyConnection, model: LinkageModel, probability_floor: float, copies: str) -> None:
@@ -193,17 +250,10 @@ def weigh_copies(con: duckdb.DuckDBPyConnection, model: LinkageModel, probabilit
     Records that say the same compare as a record with itself, which is compared once. The weight
     of certain ones is no less than that of a copy, however little a model makes of agreement.
     """
-    import pyarrow as pa
-
     if not model.comparisons:
         return
     names = [name for name in columns_of(con, FEATURES) if name != "rid"]
     sides = ", ".join(f"f.{quoted(name)} as {quoted(f'{name}_{side}')}" for side in "lr" for name in names)
-    gammas = [quoted(f"gamma_{comparison.name}") for comparison in model.comparisons]
-    outcomes = ", ".join(
-        f"({comparison.outcome_sql()})::tinyint as {gamma}"
-        for comparison, gamma in zip(model.comparisons, gammas, strict=True)
-    )
     con.execute(
         f"""
         create or replace table compared_copies as
@@ -211,13 +261,10 @@ def weigh_copies(con: duckdb.DuckDBPyConnection, model: LinkageModel, probabilit
             select f.rid, {sides} from {FEATURES} as f
             where f.rid in (select representative from {copies})
         )
-        select rid, {outcomes} from sides
+        select rid, {_outcome_columns(model)} from sides
         """
     )
-    patterns = con.execute(f"select distinct {', '.join(gammas)} from compared_copies order by all").to_arrow_table()
-    rows = np.array([column.to_numpy() for column in patterns.columns], dtype=np.int64).T
-    weights = np.round(model.mixture.weight(rows.reshape(patterns.num_rows, len(gammas))), 6)
-    con.register("patterns_arrow", patterns.append_column("kinds_weight", pa.array(weights)))
+    gammas = _weigh_patterns(con, model, "compared_copies")
     con.execute(
         f"""
         insert into {WEIGHED} by name
@@ -255,7 +302,7 @@ def _log_odds(probability: float) -> float:
     return float(np.log2(probability / (1 - probability)))
 
 
-def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *, everything: bool) -> str:
+def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel) -> str:
     """Have Splink compare the candidate pairs; returns the name of its table."""
     from splink import DuckDBAPI, Linker
 
@@ -273,9 +320,7 @@ def _compare_with_splink(con: duckdb.DuckDBPyConnection, model: LinkageModel, *,
     # Splink's check of the settings parses the SQL of every level, which takes longer than comparing a day's pairs.
     linker = Linker(api.register(_narrow_features(con, model)), settings, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(api.register("registered_pairs"))
-    predicted = linker.inference.predict(
-        threshold_match_weight=None if everything else _FIRST_WEIGHT_FLOOR, warning_mode="never"
-    )
+    predicted = linker.inference.predict(threshold_match_weight=_FIRST_WEIGHT_FLOOR, warning_mode="never")
     return str(predicted.physical_name)
 
 
