@@ -6,6 +6,7 @@ import pytest
 
 from orchestration.config import Settings
 from orchestration.doctor import Finding, Verdict, examine
+from orchestration.project import Project, convert_landing
 
 
 def findings(tmp_path: Path, **settings: object) -> dict[str, Finding]:
@@ -63,3 +64,25 @@ def test_telemetry_that_somebody_switched_on_is_found(tmp_path: Path) -> None:
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: true\n")
     assert findings(tmp_path)["telemetry"].verdict is Verdict.FAIL
+
+
+def test_landing_is_said_to_be_plain_mixed_or_encrypted(tmp_path: Path) -> None:
+    key = "a key of the tests, of more than thirty-two characters"
+    day = tmp_path / "data" / "landing" / "crm" / "2026-01-05"
+    day.mkdir(parents=True)
+    (day / "contacts.csv").write_text("contact_id\n")
+    assert findings(tmp_path, encryption_key=key)["landing"].seen == "1 days, 2026-01-05 to 2026-01-05, plain"
+    wanted = {"encryption_key": key, "encrypt_working_files": True}
+    project = Project(Settings(data=tmp_path / "data", **wanted))  # type: ignore[arg-type]
+    convert_landing(project, encrypted=True)
+    assert findings(tmp_path, **wanted)["landing"].verdict is Verdict.OK
+    assert findings(tmp_path, **wanted)["landing"].seen.endswith("encrypted")
+    (day / "more.csv").write_text("contact_id\n")
+    mixed = findings(tmp_path, **wanted)["landing"]
+    assert mixed.verdict is Verdict.WARN
+    assert mixed.seen.endswith("mixed: 1 files encrypted, 1 plain")
+    assert "kindred landing encrypt" in mixed.remedy
+    for wrong in ({"encryption_key": key[::-1]}, {}):
+        found = findings(tmp_path, **wrong)["landing"]
+        assert found.verdict is Verdict.FAIL
+        assert "KINDRED_ENCRYPTION_KEY" in found.seen
