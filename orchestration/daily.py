@@ -35,6 +35,12 @@ FULL_TAG = "kindred/full"
 _GARBAGE_THRESHOLD = 1_000_000
 
 
+def step_name(step: str) -> str:
+    """A step by the table it makes or checks: `gate of raw.crm__contacts`."""
+    table = step.removeprefix(GATE_PREFIX).replace("__", ".", 1)
+    return f"gate of {table}" if step.startswith(GATE_PREFIX) else table
+
+
 @dataclass
 class Failure:
     """A step that failed: its stage, its name and what it said."""
@@ -238,7 +244,7 @@ def _run_job(
                 continue
             outcome = _run_day(project, job, instance, day, on_progress, force)
             if not outcome.published:
-                steps = [(failure.stage, failure.step, failure.message) for failure in outcome.failures]
+                steps = [(failure.stage, step_name(failure.step), failure.message) for failure in outcome.failures]
                 outcome.untold = send(project.settings, Notice(day, outcome.run_id, problems_of(steps)))
             yield outcome
             if not outcome.published:

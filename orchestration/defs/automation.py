@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from orchestration.daily import COMMAND_LINE_TAG, failure_message
+from orchestration.daily import COMMAND_LINE_TAG, failure_message, step_name
 from orchestration.defs.cleansing.models import CANDIDATE_KEY
 from orchestration.defs.gates import data_docs_after_failure
 from orchestration.defs.privacy.assets import RETENTION_KEY
@@ -91,7 +91,7 @@ def tell_of_failure(context: dg.RunFailureSensorContext) -> None:
         and event.asset_check_evaluation_data.blocking
     }
     steps = [
-        ("", event.step_key or "", blocked.get(event.step_key) or failure_message(event))
+        ("", step_name(event.step_key or ""), blocked.get(event.step_key) or failure_message(event))
         for event in context.get_step_failure_events()
     ] or [("", run.job_name, _without_step(context.failure_event))]
     day = run.tags.get("dagster/partition")

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.daily import GATE_PREFIX, STAGES, DayRun, StepProgress
+from orchestration.daily import STAGES, DayRun, StepProgress, step_name
 from orchestration.display.console import console, near
 from orchestration.doctor import Finding, Verdict
 
@@ -46,7 +46,7 @@ def run_progress() -> Iterator[Callable[[StepProgress], None]]:
             progress.update(
                 task,  # type: ignore[arg-type]
                 completed=step.done,
-                description=_step_name(step.running),
+                description=step_name(step.running),
                 stage=step.stage,
             )
 
@@ -118,7 +118,7 @@ def show_run(runs: Sequence[DayRun], published: Path, report: Path) -> None:
 def _show_failures(run: DayRun, published: Path) -> None:
     console.print(f"[red bold]{run.load_date} was not published.[/]")
     for failure in run.failures:
-        console.print(f"[red]{failure.stage}[/], {_step_name(failure.step)}")
+        console.print(f"[red]{failure.stage}[/], {step_name(failure.step)}")
         console.print(failure.message, markup=False, highlight=False, soft_wrap=True)
     for line in run.untold:
         console.print(line, markup=False, soft_wrap=True)
@@ -175,9 +175,3 @@ def show_sample(made: "SampleSummary") -> None:
     console.print(f"Rows landed: {rows}.", soft_wrap=True)
     console.print(f"Planted for the gates to find: {sum(made.defects.values()):,} bad values and rows.")
     console.print(f"Landing {near(made.landing)}, truth {near(made.truth)}\n", soft_wrap=True)
-
-
-def _step_name(step: str) -> str:
-    """A step by the table it makes or checks: `gate of raw.crm__contacts`."""
-    table = step.removeprefix(GATE_PREFIX).replace("__", ".", 1)
-    return f"gate of {table}" if step.startswith(GATE_PREFIX) else table

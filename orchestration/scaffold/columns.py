@@ -125,6 +125,10 @@ def _classification(column: ColumnProfile, proposal: Proposal, keys: Keys) -> st
         return "pseudonymous"
     if semantic is not None and "." in semantic and column != keys.record:
         return "personal" if semantic.endswith(".subject") else "internal"
+    named = vocabulary().match(column.words) if semantic is None else None
+    if named is not None and named.semantic not in (*ORDER_SEMANTICS, *TIMES):
+        # Named like something of a person, whatever its values say.
+        return "personal"
     if semantic is None and (_ADDRESS_WORDS & set(column.words) or Looks(column).emails >= ENOUGH):
         return "personal"
     if semantic is not None and semantic not in ORDER_SEMANTICS and semantic not in TIMES:
