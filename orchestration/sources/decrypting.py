@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import fsspec
 
+from orchestration.duckdb_files import extension_path, literal
 from orchestration.encrypted_files import EncryptedReader, UnreadableEncryptionError
 
 PROTOCOL = "kindred-landed"
@@ -43,9 +44,7 @@ def offered(con: duckdb.DuckDBPyConnection, path: Path, key: str) -> Iterator[st
     Raises UnreadableEncryptionError, also in the place of what DuckDB makes of one.
     """
     if not con.filesystem_is_registered(PROTOCOL):
-        con.register_filesystem(_Decrypting())
-        # It would keep the plain content in memory beyond the reading.
-        con.execute("set enable_external_file_cache = false")
+        _prepare(con)
     offer = _Offer(path, key)
     # Another name for each content and reading: nothing that was kept of another one can be taken for it.
     name = f"{_PREFIX}{offer.token}-{next(_numbers)}"
@@ -58,6 +57,16 @@ def offered(con: duckdb.DuckDBPyConnection, path: Path, key: str) -> Iterator[st
         raise
     finally:
         del _offers[name]
+
+
+def _prepare(con: duckdb.DuckDBPyConnection) -> None:
+    """Let the connection's database read encrypted files, and spill nothing of them in clear."""
+    con.register_filesystem(_Decrypting())
+    # It would keep the plain content in memory beyond the reading.
+    con.execute("set enable_external_file_cache = false")
+    if not con.execute("select current_setting('temp_file_encryption')").fetchall()[0][0]:
+        con.execute(f"load {literal(str(extension_path()))}")
+        con.execute("set temp_file_encryption = true")
 
 
 class _Handle:
