@@ -54,7 +54,7 @@ class Certificate:
     others: Sequence[TableProof]
     rebuilt: Sequence[str]
     published: Sequence[str]
-    """Published files, built anew of what is left."""
+    """Published files, written anew without them."""
     scan: ScanResult
     shared_values: int
     tombstone_hashes: int
@@ -148,7 +148,7 @@ th {{ text-align: left; }} td + td {{ text-align: right; }} code {{ overflow-wra
 {_whom(content)}, complete on {_moment(content["completed_at"])} UTC.</p>
 <h2>What was held and removed</h2>{stores}
 <p>In {html.escape(", ".join(content["kept_as_ended"]))} the person's records are gone, and their customer id stays as an ended
-one that leads to nobody, so that it is never given again. Published files were built anew of what is left:
+one that leads to nobody, so that it is never given again. Published files were written anew without them:
 {html.escape(", ".join(content["built_anew"]) or "none")}.</p>
 <h2>Logs, documents and models</h2>{_table(("Store", "Places removed"), sorted(more.items()))}
 <h2>Everybody else</h2>

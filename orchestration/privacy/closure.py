@@ -278,20 +278,26 @@ def _add_earlier_ids(con: "duckdb.DuckDBPyConnection") -> None:
 def _add_identifiers(con: "duckdb.DuckDBPyConnection", bare: Sequence[tuple[int, Selector]]) -> None:
     """What only these people are known by."""
     for kind, form in (("email", email_form), ("phone", phone_form), ("national_id", national_form)):
+        # Theirs first, which are few: everybody's grouped by value would be as many groups as there are people.
         con.execute(
             f"""
             insert into {_IDENTIFIERS}
-            with held as (
-                select {form(kind)} as value, memberships.customer_id, memberships.record_id
+            with mine as (
+                select {form(kind)} as value, min(person) as person
                 from {STANDARD}
-                inner join {MEMBERSHIPS} as memberships using (record_id)
+                inner join {RECORDS} using (record_id)
+                group by all
+                having value is not null
+            ),
+            held as (
+                select record_id, {form(kind)} as value from {STANDARD} where {kind} is not null
             )
-            select '{kind}', held.value, min(mine.person)
+            select '{kind}', mine.value, mine.person
             from held
-            left join {RECORDS} as mine using (record_id)
-            where held.value is not null
-            group by held.value
-            having count(distinct held.customer_id) = 1 and count(mine.person) > 0
+            inner join mine using (value)
+            inner join {MEMBERSHIPS} as memberships using (record_id)
+            group by all
+            having count(distinct memberships.customer_id) = 1
             """
         )
     _fill(con, _IDENTIFIERS, [("email", _email(con, selector.value), number) for number, selector in bare])

@@ -42,7 +42,7 @@ class Namesakes:
 
 def find_namesakes(con: "duckdb.DuckDBPyConnection", values: Collection[str]) -> Namesakes:
     """The longer values in the rows that the warehouse still has, from which the person's are gone."""
-    from orchestration.privacy.traces import ways_to_write
+    from orchestration.privacy.traces import ways_to_look_for
 
     found: dict[bytes, set[tuple[int, bytes]]] = {}
     wanted = sorted(values)
@@ -51,7 +51,7 @@ def find_namesakes(con: "duckdb.DuckDBPyConnection", values: Collection[str]) ->
         for cell in _cells_with(con, some):
             for value in some:
                 for text in _longer(value, cell):
-                    for short, long in zip(ways_to_write(value), ways_to_write(text), strict=True):
+                    for short, long in zip(ways_to_look_for(value), ways_to_look_for(text), strict=True):
                         places = found.setdefault(short, set())
                         places.update((match.start(), long) for match in re.finditer(re.escape(short), long))
     return Namesakes({written: frozenset(places) for written, places in found.items()})

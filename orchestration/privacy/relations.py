@@ -38,6 +38,9 @@ ENDED_IDS = frozenset(
 RECORDS, CUSTOMERS, VISITORS, PLACES, EVENTS = (
     "erased_records", "erased_customers", "erased_visitors", "erased_places", "erased_events",
 )  # fmt: skip
+MARKED = "erased_rowids"
+IS_MARKED = f"held.rowid in (select place from {MARKED})"
+"""SQL, true for a row of the table `held` that `mark_rows` has marked."""
 CLOSURE_TABLES = {
     RECORDS: "record_id varchar, person integer",
     CUSTOMERS: "customer_id varchar, person integer",
@@ -160,6 +163,16 @@ def relations(con: "duckdb.DuckDBPyConnection") -> list[Relation]:
     for schema, name, column, kind in rows:
         found.setdefault((schema, name), {})[column] = kind
     return [Relation(schema, name, columns) for (schema, name), columns in found.items()]
+
+
+def mark_rows(con: "duckdb.DuckDBPyConnection", item: Relation) -> int:
+    """Put the rowids of the closure's rows into the temporary table `MARKED`, so that several statements about a table
+    need not compare all its ids with all of theirs again. Returns how many there are."""
+    condition = item.condition("held") or "false"
+    con.execute(
+        f"create or replace temp table {MARKED} as select held.rowid as place from {item.sql} as held where {condition}"
+    )
+    return int(con.execute(f"select count(*) from {MARKED}").fetchall()[0][0])
 
 
 def relation(con: "duckdb.DuckDBPyConnection", label: str) -> Relation | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.privacy.links import is_distinctive
 from orchestration.privacy.namesakes import Namesakes
-from orchestration.privacy.relations import ENDED_IDS, RECORDS, Relation, relations
+from orchestration.privacy.relations import ENDED_IDS, IS_MARKED, RECORDS, Relation, mark_rows, relations
 from orchestration.privacy.word_search import WORD, ByteSearch, is_inside, is_long
 from orchestration.sources.names import quote
 
@@ -29,6 +29,7 @@ NOBODY = Namesakes()
 _LARGE = 1 << 15
 _CODE = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".css")
 _VALUES = "erased_values"
+_SHARED = "shared_values"
 # Here every text may be the person's; further on there are only ids and words of Kindred's own.
 _FULL_SCHEMAS = ("raw", "quarantine", "snapshots")
 _FULL_TABLES = ("cleansing.standardised_records", "cleansing.golden_customers", "marts.dim_customer")
@@ -52,8 +53,8 @@ class Traces:
     def anchors(self) -> dict[bytes, list[bytes]]:
         """The longest run of letters and digits of each way to write a value, with those ways."""
         found: dict[bytes, list[bytes]] = {}
-        for value in self.values:
-            for written in _looked_for(value):
+        for forms in self._forms.values():
+            for written in forms:
                 runs = WORD.findall(written)
                 if runs:
                     found.setdefault(max(runs, key=len), []).append(written)
@@ -66,7 +67,7 @@ class Traces:
             for path in sorted(folder.rglob("*")):
                 if path.suffix in _CODE:
                     known |= self.found_in(path.read_bytes())
-        kept = frozenset(value for value in self.values if not (_looked_for(value) & known))
+        kept = frozenset(value for value in self.values if not (self._forms[value] & known))
         return Traces(kept, self.shared + len(self.values) - len(kept))
 
     def found_in(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
@@ -78,16 +79,17 @@ class Traces:
 
     def found_inside(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
         """The spellings that stand in the bytes of a binary file, whatever stands around them: those that are long enough."""
+        looked = _without_escapes(content)
         return {
             written
-            for written in self._anywhere.found_in(content)
-            if any(not others.explain(content, written, at) for at in _occurrences(content, written))
+            for written in self._anywhere.found_in(looked)
+            if any(not others.explain(looked, written, at) for at in _occurrences(looked, written))
         }
 
     def values_of(self, spelt: Iterable[bytes]) -> set[str]:
         """The values that were found in these spellings."""
         wanted = set(spelt)
-        return {value for value in self.values if wanted & _looked_for(value)}
+        return {value for value, forms in self._forms.items() if wanted & forms}
 
     def _candidates(self, looked: bytes) -> set[bytes]:
         if len(looked) >= _LARGE:
@@ -97,7 +99,11 @@ class Traces:
 
     @cached_property
     def _spelt(self) -> frozenset[bytes]:
-        return frozenset(written for value in self.values for written in _looked_for(value))
+        return frozenset(written for forms in self._forms.values() for written in forms)
+
+    @cached_property
+    def _forms(self) -> dict[str, set[bytes]]:
+        return {value: _looked_for(value) for value in self.values}
 
     @cached_property
     def _without_anchor(self) -> list[bytes]:
@@ -109,7 +115,7 @@ class Traces:
 
     @cached_property
     def _anywhere(self) -> ByteSearch:
-        return ByteSearch([text for value in self.values for text in spellings(value) if is_long(text)])
+        return ByteSearch([written for written in self._spelt if is_long(written)])
 
     def redact(self, content: bytes) -> tuple[bytes, int]:
         """The bytes with every value replaced, and how many places were."""
@@ -151,7 +157,12 @@ def _without_escapes(content: bytes) -> bytes:
 
 
 def _looked_for(value: str) -> set[bytes]:
-    return {_without_escapes(text) for text in spellings(value)}
+    return set(ways_to_look_for(value))
+
+
+def ways_to_look_for(value: str) -> tuple[bytes, ...]:
+    """As `ways_to_write`, as bytes in which escapes are no letters."""
+    return tuple(map(_without_escapes, ways_to_write(value)))
 
 
 def values_only(expression: str) -> str:
@@ -183,18 +194,25 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
         if item.schema in _SEARCHED_SCHEMAS and item.label not in ENDED_IDS and item.condition("held")
     ]
     for item in searched:
-        for values in _texts(item, of_person=True):
-            con.execute(f"insert into {_VALUES} select distinct value from ({values}) where length(value) >= 6")
+        if mark_rows(con, item):
+            for values in _texts(item):
+                con.execute(
+                    f"insert into {_VALUES} select distinct value from ({values} where {IS_MARKED}) where length(value) >= 6"
+                )
     con.execute(f"insert into {_VALUES} select record_id from {RECORDS}")
     con.execute(f"insert into {_VALUES} select substr(record_id, strpos(record_id, ':') + 1) from {RECORDS}")
     con.execute(f"create or replace temp table {_VALUES} as select distinct value from {_VALUES}")
     before = _count(con)
+    con.execute(f"create or replace temp table {_SHARED} (value varchar)")
     for item in searched:
         if item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES:
-            for values in _texts(item, of_person=False):
+            mark_rows(con, item)
+            for values in _texts(item):
                 con.execute(
-                    f"delete from {_VALUES} where value in (select value from ({values}) semi join {_VALUES} using (value))"
+                    f"insert into {_SHARED} select distinct value from ({values} where not ({IS_MARKED})) "
+                    f"semi join {_VALUES} using (value)"
                 )
+    con.execute(f"delete from {_VALUES} where value in (select value from {_SHARED}); drop table {_SHARED}")
     shared = before - _count(con)
     rows = con.execute(f"select value from {_VALUES} order by value").fetchall()
     con.execute(f"drop table {_VALUES}")
@@ -206,22 +224,16 @@ def _count(con: "duckdb.DuckDBPyConnection") -> int:
     return con.execute(f"select count(*) from {_VALUES}").fetchall()[0][0]
 
 
-def _texts(item: Relation, *, of_person: bool) -> Iterator[str]:
-    """SQL of the texts in the rows of the person, or of everybody else; a document gives the texts within it."""
-    condition = item.condition("held")
-    where = condition if of_person else f"not ({condition})"
-    plain: list[str] = []
-    documents: list[str] = []
+def _texts(item: Relation) -> Iterator[str]:
+    """SQL of the texts in the rows of `held`, column by column: as a list that is unnested they would take twice as long.
+    A document gives the texts within it."""
     full = item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES
     for name in item.texts:
         if name in _OWN_WORDS or (not full and not name.endswith("_id")):
             continue
-        (documents if item.columns[name].startswith("JSON") else plain).append(f"held.{quote(name)}")
-    if plain:
-        listed = ", ".join(f"{name}::varchar" for name in plain)
-        yield f"select unnest([{listed}]) as value from {item.sql} as held where {where}"
-    for name in documents:
-        yield (
-            f"select unnest(regexp_extract_all({values_only(name)}, '{_TEXT_IN_JSON}', 1)) as value "
-            f"from {item.sql} as held where {where}"
-        )
+        column = f"held.{quote(name)}"
+        if item.columns[name].startswith("JSON"):
+            texts = f"unnest(regexp_extract_all({values_only(column)}, '{_TEXT_IN_JSON}', 1))"
+        else:
+            texts = f"{column}::varchar"
+        yield f"select {texts} as value from {item.sql} as held"

@@ -16,10 +16,12 @@ from orchestration.privacy.landing_erasure import RewrittenFile
 from orchestration.privacy.relations import (
     CUSTOMERS,
     ENDED_IDS,
+    IS_MARKED,
     PERSON_SCHEMAS,
     PLACE_COLUMNS,
     RECORDS,
     Relation,
+    mark_rows,
     relations,
 )
 from orchestration.privacy.traces import Traces
@@ -128,18 +130,18 @@ def erase_warehouse(
         return dict(json.loads(done[0][0]))
     con.execute("begin")
     try:
-        held = [(item, item.condition("held")) for item in relations(con) if item.condition("held")]
-        others = {
-            item.label: fingerprint(con, item, _not_others(con, item, condition))
-            for item, condition in held
-            if item.label not in rebuilt
-        }
-        removed = {}
-        for item, condition in held:
-            what = "select count(*)" if item.label in ENDED_IDS else "delete"
-            count = con.execute(f"{what} from {item.sql} as held where {condition}").fetchall()[0][0]
+        others: dict[str, list[Any]] = {}
+        removed: dict[str, int] = {}
+        for item in relations(con):
+            if not item.condition("held"):
+                continue
+            count = mark_rows(con, item)
+            if item.label not in rebuilt:
+                others[item.label] = fingerprint(con, item, _not_others(con, item, IS_MARKED))
             if count:
-                removed[item.label] = int(count)
+                removed[item.label] = count
+                if item.label not in ENDED_IDS:
+                    con.execute(f"delete from {item.sql} as held where {IS_MARKED}")
         _end_ids(con)
         # What linkage remembers from run to run counts all records together: the next run makes it anew.
         for label in sorted(rebuilt):
@@ -195,7 +197,7 @@ def prove_others(con: "duckdb.DuckDBPyConnection", request_id: str) -> list[Tabl
         if label in present:
             item = present[label]
             # Elsewhere nothing of theirs is left, and rows of others have moved up into the places of theirs.
-            theirs = _not_others(con, item, item.condition("held")) if label in ENDED_IDS else "false"
+            theirs = _not_others(con, item, item.condition("held")) if label in ENDED_IDS else None
             now = fingerprint(con, item, theirs)
         proofs.append(TableProof(label, int(was[0]), f"{was[0]}:{was[1]}", f"{now[0]}:{now[1]}"))
     changed = [proof.table for proof in proofs if not proof.unchanged]
@@ -208,11 +210,12 @@ def prove_others(con: "duckdb.DuckDBPyConnection", request_id: str) -> list[Tabl
 
 
 def fingerprint(con: "duckdb.DuckDBPyConnection", item: Relation, condition: str | None) -> list[Any]:
-    """Number of the rows that do not meet the condition, and a hash over all their hashes, in no order."""
+    """Number of the rows that do not meet the condition (of all without one), and a hash over all their hashes, in no
+    order."""
     kept = [quote(name) for name in item.columns if name not in PLACE_COLUMNS]
     rows = con.execute(
         f"""
-        with others as (select {", ".join(kept)} from {item.sql} as held where not ({condition}))
+        with others as (select {", ".join(kept)} from {item.sql} as held where not ({condition or "false"}))
         select count(*), md5(concat_ws('/', sum(hash(others))::varchar, bit_xor(hash(others))::varchar)) from others
         """
     ).fetchall()
