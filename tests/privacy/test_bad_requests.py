@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from canary_company import SECRET, CanaryCompany
+from canary_company import KEY, SECRET, CanaryCompany
 
 from orchestration.config import PROJECT_ROOT, Settings
+from orchestration.duckdb_files import opened
 from orchestration.ledger.audit import entries
 from orchestration.ledger.errors import LedgerError
 from orchestration.ledger.requests import read_requests
@@ -27,12 +28,13 @@ from orchestration.privacy.errors import (
 from orchestration.privacy.holdings import count_holdings
 from orchestration.privacy.subject_export import export_subject
 from orchestration.project import Project
+from orchestration.republish import republish
 from orchestration.warehouse import WarehouseLockedError
 
 
 @pytest.fixture
-def project(canary_company: CanaryCompany, tmp_path: Path) -> Project:
-    company = canary_company.copy(tmp_path / "data")
+def project(canary_company: CanaryCompany) -> Project:
+    company = canary_company.put_back()
     return Project(
         Settings(data=company.data, contracts=PROJECT_ROOT / "data" / "contracts", secret=SECRET, encryption_key=None)
     )
@@ -189,6 +191,38 @@ def test_what_is_left_anywhere_is_told_instead_of_certified(project: Project, pe
     stray.unlink()
     (done,) = erasure.resume(project, unpublish)
     assert done.certificate.exists()
+
+
+def test_an_erasure_publishes_nothing_that_a_gate_has_stopped(project: Project, person: Selector) -> None:
+    project = Project(project.settings.model_copy(update={"encryption_key": KEY}))
+    settings = project.settings
+    report = (settings.published / "report.html").read_bytes()
+    with project.warehouse() as con:
+        (customer,) = con.execute(
+            "select customer_id from resolution.memberships natural join cleansing.standardised_records where email = ?",
+            [person.value],
+        ).fetchall()[0]
+        (people,) = con.execute("select count(*) from marts.dim_customer").fetchall()[0]
+        # What a later run leaves behind that a gate has stopped in its last stage.
+        con.execute(
+            "insert into quality.check_results select * replace ('stopped' as run_id, checked_at + interval 1 day as checked_at) "
+            "from quality.check_results order by checked_at desc limit 1"
+        )
+        con.execute("update marts.dim_customer set gender = 'refused', country = 'refused'")
+        con.execute("update analysis.daily_kpis set orders = -1")
+    assert erasure.erase(project, [person], republish).certificate.exists()
+    for name in ("customers.duckdb", "analytics.duckdb", "public.duckdb"):
+        with opened(settings.published / name, read_only=True) as con:
+            tables = [row[0] for row in con.execute("select table_name from meta.tables").fetchall()]
+            text = "\n".join(str(con.execute(f"from {table}").fetchall()) for table in tables)
+            assert "refused" not in text and customer not in text
+            if "marts.dim_customer" in tables:
+                assert con.execute("select count(*) from marts.dim_customer").fetchall() == [(people - 1,)]
+                assert con.execute("select min(orders) >= 0 from analysis.daily_kpis").fetchall() == [(True,)]
+    assert (settings.published / "report.html").read_bytes() == report
+    noted = [entry for entry in entries(Ledger.of(settings)) if entry.action == "publish"][-3:]
+    assert {entry.subject for entry in noted} == {"customers.duckdb", "analytics.duckdb", "public.duckdb"}
+    assert all(entry.details["after_erasure"] and "sha256" in entry.details for entry in noted)
 
 
 class FileSizeLimit:

@@ -1,7 +1,6 @@
 """What contracts say has been kept long enough goes, by the steps of an erasure; the rest stays."""
 
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -27,8 +26,8 @@ def test_a_period_that_says_nothing_is_told() -> None:
         expires_before("a while", date(2026, 3, 2))
 
 
-def test_expired_days_go_and_later_ones_stay(canary_company: CanaryCompany, tmp_path: Path) -> None:
-    company = canary_company.copy(tmp_path / "data")
+def test_expired_days_go_and_later_ones_stay(canary_company: CanaryCompany) -> None:
+    company = canary_company.put_back()
     warehouse = str(company.data / "warehouse" / "kindred.duckdb")
     # The CRM keeps rows for five years: as of this day the first landed day has expired, the second has not.
     as_of = ("--date", "2031-01-06")
