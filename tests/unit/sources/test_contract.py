@@ -116,3 +116,15 @@ def test_dbt_sources_follow_the_contracts_and_are_rewritten_only_on_change(tmp_p
     assert write_sources(contracts, tmp_path).stat().st_mtime_ns == before
     write_sources(contracts[:1], tmp_path)
     assert "shop__orders" not in path.read_text()
+
+
+def test_ids_of_another_source_need_that_source(tmp_path: Path, crm: dict) -> None:
+    column = crm["schema"][0]["properties"][1]
+    column["customProperties"] = [{"property": "recordsOf", "value": "shop"}]
+    path = written(tmp_path, crm)
+    assert load_contract(path).tables[0].columns[1].records_of == "shop"
+    with pytest.raises(ContractError, match=r"recordsOf names the source 'shop', which is not active"):
+        load_contracts(tmp_path)
+    column["customProperties"] = [{"property": "recordsOf", "value": "The shop"}]
+    with pytest.raises(ContractError, match=r"recordsOf: 'The shop' is no name of a source"):
+        load_contract(written(tmp_path, crm))
