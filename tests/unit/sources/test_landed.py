@@ -348,3 +348,20 @@ def test_a_cut_off_file_is_refused_when_it_is_opened(landing: Path) -> None:
     path.write_bytes(path.read_bytes()[:-70_000])
     with pytest.raises(DamagedFileError, match=r"people\.csv"):
         landed.open_landed(path)
+
+
+@pytest.mark.parametrize("name", ["people.csv", "people.latin.csv", "people.jsonl", "people.parquet"])
+def test_a_landed_file_is_profiled_as_in_clear(landing: Path, tmp_path: Path, name: str) -> None:
+    from orchestration.scaffold.files import FILE_TABLE, open_file
+
+    path = landing / "crm" / "2026-01-05" / name
+    path.write_bytes(FILES[name][2](tmp_path))
+    found = []
+    for _ in range(2):
+        with duckdb.connect() as con, landed.workplace(path) as workspace:
+            opened = open_file(con, path, workspace)
+            found.append((opened.fields, opened.encoding, con.execute(f"from {FILE_TABLE} order by all").fetchall()))
+            copies = [copy.read_bytes() for copy in workspace.iterdir()]
+        landed.encrypt_file(path)
+    assert found[0] == found[1]
+    assert all(b"canary" not in copy for copy in copies)
