@@ -157,7 +157,7 @@ def plan_source(
         *keys.flags,
         *version_flags,
         *whole_flags(con, known, roles, day, wishes.delivery, version),
-        *role_flags(plan, day),
+        *role_flags(plan),
         *incomplete_flags(incomplete, source),
     ]
     return replace(plan, flags=tuple(dict.fromkeys(flags)))

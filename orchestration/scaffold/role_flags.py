@@ -6,7 +6,6 @@ that is not shown cannot be checked; no other value of the file is.
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 from orchestration.scaffold.profile import ColumnProfile
@@ -30,7 +29,7 @@ def incomplete_flags(incomplete: Sequence[RoleReading], source: str) -> list[str
     ]
 
 
-def role_flags(plan: "SourcePlan", day: date) -> list[str]:
+def role_flags(plan: "SourcePlan") -> list[str]:
     """What to check of the roles that the file feeds."""
     flags = _zone_flags(plan)
     for reading in plan.readings.values():
@@ -51,7 +50,6 @@ def role_flags(plan: "SourcePlan", day: date) -> list[str]:
             "nothing in the file says who its ids are (a name, an e-mail address, a phone): the rows stand without a "
             "customer. If the ids are those of another source, take it away and add it again with --people SOURCE"
         )
-    del day
     return flags
 
 

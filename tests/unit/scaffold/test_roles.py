@@ -6,11 +6,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orchestration.config import PROJECT_ROOT
+from orchestration.privacy.links import raw_reader, table_links
 from orchestration.scaffold.errors import ScaffoldError
 from orchestration.scaffold.plan import SourcePlan, Wishes
 from orchestration.scaffold.role_words import plain_word, plain_word_duckdb, role_words
 from orchestration.scaffold.source import add_source
-from orchestration.sources.contract import load_contract
+from orchestration.sources.contract import load_contract, load_contracts
 from tests.unit.scaffold.conftest import DAY, OwnSettings
 from tests.unit.scaffold.role_files import (
     analytics_export,
@@ -182,6 +184,21 @@ def test_ids_of_another_source(plan: Planned, tmp_path: Path) -> None:
 def test_people_are_those_of_an_active_source(settings: OwnSettings, tmp_path: Path) -> None:
     with pytest.raises(ScaffoldError, match="--people shop: no active source of that name has people; known are none"):
         add_source(settings, click_log(tmp_path), "own", DAY, wishes=Wishes(people="shop"))
+
+
+def test_requests_on_a_person_find_rows_that_name_another_sources_id(settings: OwnSettings, tmp_path: Path) -> None:
+    for name in ("crm", "shop"):
+        text = (PROJECT_ROOT / "data" / "contracts" / f"{name}.odcs.yaml").read_text(encoding="utf-8")
+        (settings.contracts / f"{name}.odcs.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ScaffoldError, match="--only sets shop aside, of which --people takes the people"):
+        add_source(settings, click_log(tmp_path), "own", DAY, wishes=Wishes(people="shop"), only=True)
+
+    added = add_source(settings, click_log(tmp_path), "own", DAY, wishes=Wishes(people="shop"))
+
+    # The sample owes a delivery for the day, and stays all the same: its people are needed.
+    assert (added.set_aside, added.owed) == ((), ("crm", "shop"))
+    links = next(one for one in table_links(load_contracts(settings.contracts)) if one.table.source == "own")
+    assert "'shop:' || r.\"customer_id\"::varchar" in links.record_ids(raw_reader("r"))
 
 
 @pytest.mark.parametrize(
