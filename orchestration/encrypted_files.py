@@ -191,7 +191,8 @@ class EncryptedReader(io.RawIOBase):
 
     def __init__(self, path: Path, key: str) -> None:
         super().__init__()
-        self.path = path
+        # Of a link, errors name the file that it leads to.
+        self.path = path.resolve()
         self._file = path.open("rb", buffering=0)
         try:
             self._begin(key)
