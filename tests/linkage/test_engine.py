@@ -100,10 +100,10 @@ def test_an_edited_or_missing_model_is_refused(con: duckdb.DuckDBPyConnection, t
         LinkageModel.load(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["email", "phone", "national_id"])
-def test_one_identifier_shared_by_thousands_merges_nobody(con: duckdb.DuckDBPyConnection, field: str) -> None:
-    people = population(1200)[:2500]
-    shared = {"email": "info@big-shop.org", "phone": "+14152003000", "national_id": "A4711"}[field]
+@pytest.mark.parametrize("field", ["phone", "national_id"])
+def test_one_identifier_shared_by_a_thousand_merges_nobody(con: duckdb.DuckDBPyConnection, field: str) -> None:
+    people = population(480)[:1000]
+    shared = {"phone": "+14152003000", "national_id": "A4711"}[field]
     rows: list[dict[str, str | None]] = [
         {
             "record_id": f"r{p.number:05d}",

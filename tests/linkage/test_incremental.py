@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from linkage_people import load_population, load_rows, population
 
@@ -39,9 +41,11 @@ def agree(con: duckdb.DuckDBPyConnection, model: LinkageModel, budget: Budget, j
     assert rows_of(con, "clusters") == rows_of(con, "full_clusters")
 
 
-def make_pool(con: duckdb.DuckDBPyConnection, seed: int) -> LinkageModel:
-    """The table `pool` of records and versions of them (`record_id`, `version`), and a model."""
-    load_population(con, population(40, seed=seed), seed=seed)
+@cache
+def trained_pool() -> tuple[pa.Table, LinkageModel]:
+    """Records, some of them four times, and a model trained on them: once for all tests."""
+    con = duckdb.connect(":memory:")
+    load_population(con, population(40))
     con.execute(
         """
         insert into records by name
@@ -50,7 +54,15 @@ def make_pool(con: duckdb.DuckDBPyConnection, seed: int) -> LinkageModel:
         """
     )
     model = train(con, "records", budget=BLOCKING)
-    con.execute("create or replace table pool as select * from records")
+    return con.execute("select * from records order by record_id").to_arrow_table(), model
+
+
+def make_pool(con: duckdb.DuckDBPyConnection) -> LinkageModel:
+    """The tables `records` and `pool` of the same records, and a model."""
+    people, model = trained_pool()
+    con.register("people_arrow", people)
+    con.execute("create table pool as select * from people_arrow; create table records as select * from people_arrow")
+    con.unregister("people_arrow")
     return model
 
 
@@ -58,7 +70,7 @@ def make_pool(con: duckdb.DuckDBPyConnection, seed: int) -> LinkageModel:
 @pytest.mark.parametrize("budget", [BLOCKING, Budget()], ids=["blocking", "every pair"])
 def test_random_days_equal_a_full_run(con: duckdb.DuckDBPyConnection, seed: int, budget: Budget) -> None:
     chance = random.Random(seed)
-    model = make_pool(con, seed)
+    model = make_pool(con)
     # Caps this small are crossed up and down by most batches.
     model = replace(model, caps=tuple(chance.choice((2, 3, 4, 6)) for _ in model.caps))
     pool = {str(row[0]) for row in con.execute("select record_id from pool").fetchall()}
@@ -100,7 +112,7 @@ def test_random_days_equal_a_full_run(con: duckdb.DuckDBPyConnection, seed: int,
 
 
 def test_any_order_and_batching_gives_the_same(con: duckdb.DuckDBPyConnection) -> None:
-    model = make_pool(con, 5)
+    model = make_pool(con)
     pool = sorted(str(row[0]) for row in con.execute("select record_id from pool").fetchall())
     ends = []
     for seed, batches in ((1, 1), (2, 3), (3, 2)):
@@ -116,7 +128,7 @@ def test_any_order_and_batching_gives_the_same(con: duckdb.DuckDBPyConnection) -
 
 
 def test_a_state_that_does_not_fit_is_not_built_on(con: duckdb.DuckDBPyConnection) -> None:
-    model = make_pool(con, 6)
+    model = make_pool(con)
     con.execute("create or replace table records as select * from pool where hash(record_id) % 3 != 0")
 
     def reason(**asked: bool) -> str:
@@ -140,7 +152,7 @@ def test_a_state_that_does_not_fit_is_not_built_on(con: duckdb.DuckDBPyConnectio
 def test_an_increment_that_fails_leaves_the_day_before(
     con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = make_pool(con, 7)
+    model = make_pool(con)
     con.execute("create or replace table records as select * from pool where hash(record_id) % 4 != 0")
     update_edges(con, model, "records", "edges")
     tables = ("edges", "linkage_features", "linkage_scored", "linkage_state")
@@ -161,7 +173,7 @@ def test_an_increment_that_fails_leaves_the_day_before(
 
 
 def test_a_full_run_that_fails_leaves_no_state(con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = make_pool(con, 8)
+    model = make_pool(con)
     update_edges(con, model, "records", "edges")
 
     def fail(*_: object, **__: object) -> None:
@@ -175,7 +187,7 @@ def test_a_full_run_that_fails_leaves_no_state(con: duckdb.DuckDBPyConnection, m
 
 
 def test_repeated_ids_are_refused_by_an_increment_too(con: duckdb.DuckDBPyConnection) -> None:
-    model = make_pool(con, 9)
+    model = make_pool(con)
     update_edges(con, model, "records", "edges")
     con.execute("insert into records select * from pool order by record_id limit 1")
     with pytest.raises(LinkageError, match="in 2 row"):
@@ -236,7 +248,7 @@ def test_small_regular_records_stay_apart_and_their_copies_together(
 
 
 def test_a_model_of_an_older_format_is_to_be_trained_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    model = make_pool(con, 10)
+    model = make_pool(con)
     model.save(tmp_path)
     path = tmp_path / "model.json"
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
