@@ -121,8 +121,6 @@ def test_warehouse_and_landing_are_encrypted_and_replay_to_the_same(
     moved = own.kindred("landing", "encrypt")
     assert moved.code == 0 and "made encrypted" in moved.output, moved.output
     (tmp_path / "later").rename(landing / "social" / "2026-01-06")
-    mixed = " ".join(own.kindred("doctor").output.split())
-    assert "mixed: " in mixed and "2 plain" in mixed and "kindred landing encrypt" in mixed, mixed
 
     for name in ("warehouse", "ledger", "models", "published", "quality"):
         shutil.rmtree(own.data / name)
@@ -148,7 +146,6 @@ def test_warehouse_and_landing_are_encrypted_and_replay_to_the_same(
     assert own.kindred("landing", "decrypt").code == 0
     monkeypatch.delenv("KINDRED_ENCRYPT_WORKING_FILES")
     assert not is_encrypted(own.warehouse)
-    assert own.kindred("doctor").code == 0
     again = own.kindred("run", "--all")
     assert again.output.count("unchanged since run") == 2, again.output
 
