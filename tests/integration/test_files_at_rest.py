@@ -116,7 +116,7 @@ def test_warehouse_and_landing_are_encrypted_and_replay_to_the_same(
     done = own.kindred("warehouse", "encrypt")
     assert done.code == 0, done.output
     assert is_encrypted(own.warehouse)
-    # One source is moved by hand before, and one file is delivered in clear after: the forms stand side by side.
+    # One day of one source comes in clear after the move: it is encrypted when it is collected.
     (landing / "social" / "2026-01-06").rename(tmp_path / "later")
     moved = own.kindred("landing", "encrypt")
     assert moved.code == 0 and "made encrypted" in moved.output, moved.output

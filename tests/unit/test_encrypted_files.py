@@ -62,9 +62,7 @@ def test_any_content_written_in_any_parts_comes_back(place: Path, parts: list[by
         max_size=12,
     ),
 )
-def test_seeking_and_reading_is_as_in_the_plain_file(
-    place: Path, content: bytes, steps: list[tuple[str, int]]
-) -> None:
+def test_seeking_and_reading_is_as_in_the_plain_file(place: Path, content: bytes, steps: list[tuple[str, int]]) -> None:
     written(place, content)
     plain = io.BytesIO(content)
     with EncryptedReader(place, KEY) as file:
