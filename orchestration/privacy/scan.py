@@ -24,12 +24,14 @@ from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _CHUNK = 8 << 20
 _OVERLAP = 4096
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
 _TABULAR = (".duckdb",)
 _SOUGHT = "sought"
+_CELLS = 100_000
 
 
 @dataclass(frozen=True)
@@ -273,9 +275,25 @@ def _parquet_cells(path: Path) -> Iterator[bytes]:
             if row[1].startswith(("VARCHAR", "JSON", "STRUCT", "MAP", "BLOB"))
         ]
         for name in columns:
-            cells = con.execute(f"select distinct {quote(name)}::varchar from read_parquet(?)", [place])
-            while rows := cells.fetchmany(100_000):
-                yield "\n".join(value for (value,) in rows if value is not None).encode()
+            cells = con.execute(
+                f"select {quote(name)}::varchar || chr(10) from read_parquet(?) where {quote(name)} is not null",
+                [place],
+            )
+            # The cells' bytes as they lie one behind the other: a Python object for each takes ten times as long.
+            for batch in cells.to_arrow_reader(_CELLS):
+                yield _bytes_of_cells(batch.column(0))
+
+
+def _bytes_of_cells(cells: "pa.Array") -> bytes:
+    import numpy as np
+
+    _, offsets, content = cells.buffers()
+    if content is None:
+        return b""
+    width = "<i8" if str(cells.type).startswith("large") else "<i4"
+    places = np.frombuffer(offsets, width)
+    begin, end = int(places[cells.offset]), int(places[cells.offset + len(cells)])
+    return bytes(memoryview(content)[begin:end])
 
 
 def _packed_cells(path: Path) -> Iterator[bytes]:

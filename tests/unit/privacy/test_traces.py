@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from orchestration.privacy.namesakes import Namesakes, find_namesakes
-from orchestration.privacy.scan import scan
+from orchestration.privacy.scan import readable, scan
 from orchestration.privacy.traces import Traces
 
 FILLER = " lorem, ipsum; dolor" * 3000
@@ -118,3 +118,18 @@ def test_what_a_run_noted_is_searched_for_words(warehouse: Path) -> None:
 def test_nobody_has_namesakes_without_values() -> None:
     with duckdb.connect() as con:
         assert find_namesakes(con, []) == Namesakes()
+
+
+@pytest.mark.parametrize("cell", ["Annette Berg", "with Annette Berg in it", "Annette Berg é", None])
+def test_every_cell_of_a_parquet_file_is_searched(warehouse: Path, cell: str | None) -> None:
+    path = warehouse.parent / "landed.parquet"
+    with duckdb.connect() as con:
+        con.execute(
+            "create table rows as select i, 'Käthe ' || i as name, {'of': 'x' || i} as nested from range(250000) as t (i)"
+        )
+        con.execute("update rows set name = ? where i = 170000", [cell])
+        con.execute(f"copy rows to '{path}' (format parquet, compression zstd)")
+    content = b"".join(part.content for part in readable(path))
+    assert content.count(b"\n") == (499_999 if cell is None else 500_000)
+    assert content.count(b"K\xc3\xa4the ") == 249_999 and content.count(b"x249999") == 1
+    assert _searched(warehouse, "nothing") == ([] if cell is None else ["landed.parquet"])
