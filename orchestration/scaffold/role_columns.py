@@ -27,6 +27,8 @@ _WRAPPERS = frozenset({"properties", "event_properties", "attributes", "fields",
 _ENOUGH_ANSWERS = 0.5
 _MOST_WORDS = 30
 _GENERIC_ANSWERS = frozenset({"status", "state", "answer", "decision"})
+_OF_ITSELF = ("opt_out", "optout", "unsubscribed", "do_not_contact", "donotcall", "donotemail", "werbesperre")
+"""Refusals that need no other word beside them."""
 _TICKET_SIGNS = frozenset({"ticket", "tickets", "case", "cases", "incident", "incidents", "issue", "helpdesk", "zendesk",
                            "freshdesk", "support", "conversation", "conversations", "vorgang"})  # fmt: skip
 _EPOCH: tuple[tuple[EpochUnit, int], ...] = (("s", 10), ("ms", 13), ("us", 16))
@@ -304,9 +306,12 @@ def _answering(column: ColumnProfile) -> Literal["granting", "refusing"] | None:
     if column.words and column.words[-1] in words.details:
         return None
     text = "_" + "_".join(column.words) + "_"
+    granting = any(f"_{word}_" in text for word in words.granting)
     if any(f"_{word}_" in text for word in words.refusing):
-        return "refusing"
-    return "granting" if any(f"_{word}_" in text for word in words.granting) else None
+        # `no` and `out` are refusals only of what is asked for: a purpose, a channel, a consent.
+        about = any(_by_name(column, kind) for kind in ("purposes", "channels"))
+        return "refusing" if granting or about or any(f"_{word}_" in text for word in _OF_ITSELF) else None
+    return "granting" if granting else None
 
 
 def _by_name(column: ColumnProfile, kind: str) -> str | None:

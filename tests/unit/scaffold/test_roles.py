@@ -89,6 +89,25 @@ def test_columns_that_are_answers(plan: Planned, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("Newsletter", "granting"), ("sms_opt_in", "granting"), ("marketing consent", "granting"),
+        ("newsletter_blocked", "refusing"), ("consent_withdrawn", "refusing"), ("Einwilligung widerrufen", "refusing"),
+        ("no newsletter", "refusing"), ("keine Werbung", "refusing"), ("do_not_email", "refusing"),
+        ("Opted out of email: Marketing Information", "refusing"), ("hs_email_optout", "refusing"),
+        ("Unsubscribed", "refusing"), ("subscription cancelled", "refusing"), ("not_subscribed", "refusing"),
+        ("consent_date", None), ("consent_required", None), ("opt_in_ip", None), ("order no", None), ("sold out", None),
+    ],
+)  # fmt: skip
+def test_what_a_column_of_yes_and_no_answers(plan: Planned, column: str, kind: str | None) -> None:
+    rows = "".join(f"{i},p{i}@example.org,{'yes' if i % 2 else 'no'}\n" for i in range(20))
+    found = plan("list.csv", f"id,email,{column}\n{rows}", given=["purpose=marketing", "channel=email"])
+
+    answers = found.readings["consent_events"].answers if found.readings else ()
+    assert [answer.refusing for answer in answers] == ([] if kind is None else [kind == "refusing"])
+
+
+@pytest.mark.parametrize(
     ("make", "person", "kind"), [(desk_tickets, "requester.id", "column"), (desk_list, "Email", "email")]
 )
 def test_tickets(plan: Planned, tmp_path: Path, make: Callable[..., Path], person: str, kind: str) -> None:
