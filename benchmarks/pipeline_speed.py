@@ -10,6 +10,7 @@ budgets are those of the project's first issue: 60 seconds for 2,000 customers a
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,9 @@ import time
 from pathlib import Path
 
 KINDRED = Path(sys.executable).parent / "kindred"
+PROJECT = Path(__file__).resolve().parent.parent
 RUN_BUDGET, HELP_BUDGET = 60.0, 1.0
+AS_IN_MAKE_RUN = (2000, 3)
 
 
 def main() -> int:
@@ -29,15 +32,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kindred-speed-") as folder:
         environment = {**os.environ, "KINDRED_DATA": folder}
         help_seconds = min(timed(["--help"], environment) for _ in range(3))
-        sample = ["sample", "--customers", str(given.customers), "--days", str(given.days)]
-        sample_seconds = timed([*sample, "--out", f"{folder}/landing"], environment)
-        run_seconds = timed(["run", "--all"], environment)
+        # The project is parsed anew, as behind an installation.
+        shutil.rmtree(PROJECT / "dbt_project" / "target" / "parsed", ignore_errors=True)
+        sample_seconds = 0.0
+        if (given.customers, given.days) != AS_IN_MAKE_RUN:
+            sample = ["sample", "--customers", str(given.customers), "--days", str(given.days)]
+            sample_seconds = timed([*sample, "--out", f"{folder}/landing"], environment)
+        run_seconds = timed(["run", "--all", "--sample-if-empty"], environment)
         again_seconds = timed(["run", "--all"], environment)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"\nkindred --help           {help_seconds:6.2f} s   budget {HELP_BUDGET:g} s")
-    print(f"kindred sample           {sample_seconds:6.1f} s")
-    print(f"kindred run --all        {run_seconds:6.1f} s")
-    print(f"  both, as in make run   {sample_seconds + run_seconds:6.1f} s   budget {RUN_BUDGET:g} s")
+    print(f"sample and run --all     {sample_seconds + run_seconds:6.1f} s   budget {RUN_BUDGET:g} s, as in make run")
     print(f"kindred run --all again  {again_seconds:6.1f} s")
     print(
         f"processor time in all    {used.ru_utime + used.ru_stime:6.1f} s, peak memory {used.ru_maxrss / 1024:.0f} MB"

@@ -11,10 +11,12 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +32,8 @@ from orchestration.warehouse import let_go
 Event = dict[str, Any]
 _TOLD = frozenset({"LogSeedResult", "LogModelResult", "LogSnapshotResult", "LogTestResult", "PrintEvent"})
 _PROJECT_FILES = ("*.sql", "*.yml", "*.csv")
+_PARSED_FILES = ("partial_parse.msgpack", "semantic_manifest.json", "manifest.json")
+_KEPT_PARSES = 8
 
 
 class TransformError(KindredError):
@@ -69,6 +73,8 @@ class Transform:
         write_sources(self.contracts, self.settings.dbt / "generated")
         if self.is_parsed:
             return None
+        if self._took_over():
+            return None
         self._stamp.unlink(missing_ok=True)
         dbt = Path(sys.executable).parent / "dbt"
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -82,12 +88,34 @@ class Transform:
         if begun := self.__dict__.get("_parsing_beside"):
             fingerprint, process = begun
             if process.wait() == 0 and not self._stamp.exists() and fingerprint == self._fingerprint():
-                self._stamp.write_text(fingerprint)
-        if not self.is_parsed:
+                self._keep(fingerprint)
+        if not self.is_parsed and not self._took_over():
             self._stamp.unlink(missing_ok=True)
             _ = self._parsed
-            self._stamp.write_text(self._fingerprint())
+            self._keep(self._fingerprint())
         return self.target / "manifest.json"
+
+    def _keep(self, fingerprint: str) -> None:
+        """Note what was parsed, and leave it to other data folders: but for the place of the generated file it is the same."""
+        self._stamp.write_text(fingerprint)
+        with suppress(OSError):  # The project may be for reading only; then each data folder parses for itself.
+            _copy_parsed(self.target, self._shared / fingerprint)
+            for old in sorted(self._shared.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT_PARSES]:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _took_over(self) -> bool:
+        """Take what another data folder parsed of the same project with the same contracts. False when there is none."""
+        fingerprint = self._fingerprint()
+        try:
+            _copy_parsed(self._shared / fingerprint, self.target)
+        except OSError:
+            return False
+        self._stamp.write_text(fingerprint)
+        return True
+
+    @property
+    def _shared(self) -> Path:
+        return self.settings.dbt_project / "target" / "parsed"
 
     @property
     def _stamp(self) -> Path:
@@ -203,13 +231,28 @@ class Transform:
 
     def _fingerprint(self) -> str:
         versions = [importlib.metadata.version(name) for name in ("dbt-core", "dbt-duckdb")]
-        digest = hashlib.sha256(json.dumps([versions, self._flags(), self._environment()]).encode())
-        folders = (self.settings.dbt_project, self.settings.dbt / "generated")
-        for path in sorted(path for folder in folders for pattern in _PROJECT_FILES for path in folder.rglob(pattern)):
-            digest.update(f"{path.name}\n".encode())
-            digest.update(path.read_bytes())
+        names = [self.settings.warehouse.name, *versions, *self._flags()]
+        digest = hashlib.sha256(json.dumps(names).encode())
+        for folder in (self.settings.dbt_project, self.settings.dbt / "generated"):
+            found = sorted(path.relative_to(folder) for pattern in _PROJECT_FILES for path in folder.rglob(pattern))
+            for path in found:
+                if path.parts[0] != "target":
+                    digest.update(f"{path}\n".encode())
+                    digest.update((folder / path).read_bytes())
         digest.update(str(PROJECT_ROOT).encode())
         return digest.hexdigest()
+
+
+def _copy_parsed(source: Path, target: Path) -> None:
+    """Copy what a parse left, each file whole or not at all. Raises OSError."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in _PARSED_FILES:
+        beside = target / f".{name}.{os.getpid()}"
+        try:
+            shutil.copyfile(source / name, beside)
+            beside.replace(target / name)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _release_warehouse() -> None:
