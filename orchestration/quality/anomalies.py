@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from expectations.suites import GatedTable
     from orchestration.sources.contract import Table
 
+WAY_OUT = (
+    "Ask for the files again; or, where the day is right, set `anomalies` of the table to warn in its contract, run the day, "
+    "and set it back"
+)
 VOLUME, FILL_RATE, SCHEMA_DRIFT = "volume_anomaly", "fill_rate_anomaly", "schema_drift"
 # 2026-01: seven days before there is a verdict, so that each weekday had its say. Consequence of fewer: a new source's
 # second Saturday warns.
@@ -131,6 +135,8 @@ def _volume(gate: "GatedTable", history: list[Observation], tested: Observation,
         return _undecided(gate, VOLUME, severity, f"{tested.value:,.0f} rows", history, tested.day)
     expected = f"{verdict.low:,.0f} to {verdict.high:,.0f} rows"
     message = f"rows landed: found {tested.value:,.0f}, expected {expected}, by {_basis(verdict)}"
+    if verdict.is_anomaly and severity == "block":
+        message += f". {WAY_OUT}"
     return _result(
         gate, VOLUME, severity, not verdict.is_anomaly, f"{tested.value:.0f}", expected, message, int(tested.value)
     )

@@ -14,6 +14,7 @@ from orchestration.quality.anomalies import (
     SCHEMA_DRIFT,
     VOLUME,
     VOLUME_TOLERANCE,
+    WAY_OUT,
     Observation,
     arrival_checks,
     judge,
@@ -100,6 +101,12 @@ def test_the_message_names_the_value_the_range_and_the_history() -> None:
     found = checks([90_000, *[100] * 8, 7], [90_000, *[100] * 8, 7])[VOLUME]
     assert (found.success, found.severity, found.blocks) == (False, "warn", False)
     assert found.message == "rows landed: found 7, expected 50 to 150 rows, by the 8 days before"
+
+
+def test_a_day_that_is_stopped_is_told_the_way_out() -> None:
+    found = checks([90_000, *[100] * 8, 7], [90_000, *[100] * 8, 7], table("block"))[VOLUME]
+    assert found.blocks
+    assert found.message.endswith("by the 8 days before. " + WAY_OUT)
 
 
 def test_a_contract_can_make_it_block_or_keep_quiet() -> None:
