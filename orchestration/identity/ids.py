@@ -160,22 +160,28 @@ def _find_changed(con: "duckdb.DuckDBPyConnection", clusters: str) -> None:
     con.execute(
         f"""
         create or replace temp table kindred_changed as
-        with changed as (
-            select clusters.cluster_id, old.cluster_id as cluster_before
-            from {clusters} as clusters full outer join {ACCEPTED_MEMBERSHIPS} as old using (record_id)
-            where clusters.cluster_id is distinct from old.cluster_id or old.cluster_id is null
-        )
-        select cluster_id from changed where cluster_id is not null
+        with
+            compared as (
+                select
+                    case when clusters.cluster_id is not null then hash(clusters.cluster_id) end as cluster_hash,
+                    old.cluster_hash as hash_before
+                from {clusters} as clusters full outer join {ACCEPTED_MEMBERSHIPS} as old using (record_id)
+            ),
+            changed as (
+                select * from compared where cluster_hash is distinct from hash_before or hash_before is null
+            )
+        select cluster_hash from changed where cluster_hash is not null
         union
-        select cluster_before from changed where cluster_before is not null;
+        select hash_before from changed where hash_before is not null;
 
         create or replace temp table kindred_now as
-        select record_id, cluster_id from {clusters} semi join kindred_changed using (cluster_id);
+        select record_id, cluster_id from {clusters}
+        where hash(cluster_id) in (select cluster_hash from kindred_changed);
 
         create or replace temp table kindred_before as
         with old as (
             select record_id, customer_id from {ACCEPTED_MEMBERSHIPS}
-            where cluster_id is null or cluster_id in (select cluster_id from kindred_changed)
+            where cluster_hash is null or cluster_hash in (select cluster_hash from kindred_changed)
         )
         select old.record_id, old.customer_id, clusters.cluster_id
         from old left join kindred_now as clusters using (record_id);

@@ -65,8 +65,9 @@ _TABLES = (
         position bigint not null
     )""",
     f"{JUDGEMENTS} {_JUDGEMENT_COLUMNS}",
-    # `cluster_id` is the cluster that the run had, `said` a hash of what the record said: null where nobody told.
-    f"{ACCEPTED_MEMBERSHIPS} (record_id varchar not null, customer_id varchar not null, cluster_id varchar, said ubigint)",
+    # `cluster_hash` is a hash of the cluster's name (which is a record's id, and would outlive that record here), `said`
+    # one of what the record said: null where nobody told.
+    f"{ACCEPTED_MEMBERSHIPS} (record_id varchar not null, customer_id varchar not null, cluster_hash ubigint, said ubigint)",
     f"{ACCEPTED_IDS} {_ID_COLUMNS}",
     f"{ACCEPTED_JUDGEMENTS} {_JUDGEMENT_COLUMNS}",
     # At most one row: the last run that was published, its model, and how many events it ended with.
@@ -79,7 +80,7 @@ def ensure_tables(con: "duckdb.DuckDBPyConnection") -> None:
     con.execute("create schema if not exists resolution")
     for table in _TABLES:
         con.execute(f"create table if not exists {table}")
-    for column in ("cluster_id varchar", "said ubigint"):
+    for column in ("cluster_hash ubigint", "said ubigint"):
         con.execute(f"alter table {ACCEPTED_MEMBERSHIPS} add column if not exists {column}")
 
 
@@ -101,7 +102,7 @@ def accept_ids(
             whether a record changed (see `regrouping`).
     """
     ensure_tables(con)
-    cluster_id, row_hash = ("clusters.cluster_id" if clusters else "null"), ("said.row_hash" if said else "null")
+    cluster, row_hash = ("hash(clusters.cluster_id)" if clusters else "null"), ("said.row_hash" if said else "null")
     joins = f"left join {clusters} as clusters using (record_id)" if clusters else ""
     joins += f" left join {said} as said using (record_id)" if said else ""
     con.execute("begin")
@@ -109,7 +110,7 @@ def accept_ids(
         con.execute(
             f"""
             create or replace table {ACCEPTED_MEMBERSHIPS} as
-            select record_id, members.customer_id, {cluster_id}::varchar as cluster_id, {row_hash}::ubigint as said
+            select record_id, members.customer_id, {cluster}::ubigint as cluster_hash, {row_hash}::ubigint as said
             from {MEMBERSHIPS} as members {joins};
             create or replace table {ACCEPTED_IDS} as select * from {CUSTOMER_IDS};
             create or replace table {ACCEPTED_JUDGEMENTS} as select * from {JUDGEMENTS};
