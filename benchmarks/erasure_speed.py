@@ -199,7 +199,7 @@ def _measured(project: Project, people: int) -> dict[str, object]:
         "rows_removed": sum(done.removed.values()),
         "seconds": round(sum(wall for wall, _ in clock.steps.values()), 1),
         "processor_seconds": round(sum(cpu for _, cpu in clock.steps.values()), 1),
-        "load_average": os.getloadavg()[0],
+        "load_average": round(os.getloadavg()[0], 1),
         "steps": {name: {"seconds": round(wall, 1), "cpu": round(cpu, 1)} for name, (wall, cpu) in clock.steps.items()},
         "bytes_searched": certificate["residual_scan"]["bytes"],
         "target_seconds": TARGETS.get(people),
