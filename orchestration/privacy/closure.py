@@ -49,6 +49,9 @@ MEMBERSHIPS = "resolution.memberships"
 STANDARD = "cleansing.standardised_records"
 CUSTOMER_IDS = "resolution.customer_ids"
 _IDENTIFIERS = "erased_identifiers"
+# Of the records that a row names: one is another customer's; any is known, so that the row is its customer's.
+_FOREIGN = f"memberships.customer_id not in (select customer_id from {CUSTOMERS})"
+_RESOLVED = "true"
 
 
 @dataclass(frozen=True)
@@ -352,34 +355,43 @@ def _match(
     where: str,
 ) -> None:
     ids = link.record_ids(read)
-    others = f"select record_id from {MEMBERSHIPS} where customer_id not in (select customer_id from {CUSTOMERS})"
-    foreign = " or ".join(f"({value}) in ({others})" for value in ids) or "false"
-    resolved = " or ".join(f"({value}) in (select record_id from {MEMBERSHIPS})" for value in ids) or "false"
-    ways = [
-        (value, f"select record_id as value, person from {RECORDS}", f"not coalesce({foreign}, false)") for value in ids
+    ways = [(value, f"select record_id as value, person from {RECORDS}", _FOREIGN) for value in ids]
+    ways += [
+        (value, f"select anonymous_id as value, person from {VISITORS}", _FOREIGN) for value in link.visitors(read)
     ]
     ways += [
-        (value, f"select anonymous_id as value, person from {VISITORS}", f"not coalesce({foreign}, false)")
-        for value in link.visitors(read)
-    ]
-    ways += [
-        (
-            value,
-            f"select value, person from {_IDENTIFIERS} where kind = '{kind}'",
-            f"not coalesce({resolved}, false)",
-        )
+        (value, f"select value, person from {_IDENTIFIERS} where kind = '{kind}'", _RESOLVED)
         for kind, value in link.identifiers(read)
     ]
-    for value, people, condition in ways:
+    for value, people, unless in ways:
+        # First the few rows that are met at all: to ask of each row arrived whom its ids belong to would be to compare
+        # all rows with all records.
+        con.execute(
+            f"""
+            create or replace temp table met_rows as
+            select
+                arrived.{day} as load_date, arrived.{file} as file, arrived.{row} as row_number, people.person,
+                [{", ".join(ids)}]::varchar[] as ids
+            from {table} as arrived
+            inner join ({people}) as people on {value} = people.value
+            where {where}
+            """
+        )
         con.execute(
             f"""
             insert into found_places
-            select '{link.name}', arrived.{day}, arrived.{file}, arrived.{row}, people.person
-            from (select *, {value} as way from {table} as arrived where {where}) as arrived
-            inner join ({people}) as people on arrived.way = people.value
-            where {condition}
+            with named as (select rowid as place, unnest(ids) as record_id from met_rows)
+            select '{link.name}', met_rows.load_date, met_rows.file, met_rows.row_number, met_rows.person
+            from met_rows
+            where met_rows.rowid not in (
+                select named.place
+                from named
+                inner join {MEMBERSHIPS} as memberships using (record_id)
+                where {unless}
+            )
             """
         )
+    con.execute("drop table if exists met_rows")
 
 
 def _match_broken_lines(con: "duckdb.DuckDBPyConnection", link: TableLinks) -> None:

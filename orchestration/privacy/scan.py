@@ -77,25 +77,43 @@ def scan(
         for path in sorted(data.rglob("*"))
         if path.is_file() and not path.is_symlink() and not any(path.resolve().is_relative_to(item) for item in omitted)
     ]
-    findings: list[Finding] = []
-    tables = 0
-    for path in paths:
-        label = path.relative_to(data).as_posix()
-        if named := traces.found_in(label.encode()):
-            findings.append(Finding(f"the name of a file in {path.parent.relative_to(data).as_posix()}/", len(named)))
-        if path.suffix in _TABULAR:
-            with opened(path, read_only=True) as con:
-                found, count = scan_database(con, traces, label, ended_ids)
-            tables += count
-            findings += found
+    findings = _found_in_names(paths, data, traces)
     allowed = frozenset(written for value in ended_ids for written in spellings(value))
-    suspects = _found_in_files(paths, traces, NOBODY, allowed)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # DuckDB searches tables while Python searches bytes.
+        tables = pool.submit(_found_in_tables, paths, data, traces, ended_ids)
+        suspects = _found_in_files(paths, traces, NOBODY, allowed)
+        found, counted = tables.result()
+    findings += found
     if suspects:
         others = namesakes(traces.values_of(set().union(*suspects.values())))
         suspects = _found_in_files(sorted(suspects), traces, others, allowed)
-    findings += [Finding(path.relative_to(data).as_posix(), len(found)) for path, found in suspects.items()]
+    findings += [Finding(path.relative_to(data).as_posix(), len(values)) for path, values in suspects.items()]
     size = sum(path.stat().st_size for path in paths)
-    return ScanResult(tuple(findings), len(traces.values), tables, len(paths), size)
+    return ScanResult(tuple(findings), len(traces.values), counted, len(paths), size)
+
+
+def _found_in_names(paths: Iterable[Path], data: Path, traces: Traces) -> list[Finding]:
+    named = ((path, traces.found_in(path.relative_to(data).as_posix().encode())) for path in paths)
+    return [
+        Finding(f"the name of a file in {path.parent.relative_to(data).as_posix()}/", len(values))
+        for path, values in named
+        if values
+    ]
+
+
+def _found_in_tables(
+    paths: Iterable[Path], data: Path, traces: Traces, ended_ids: Collection[str]
+) -> tuple[list[Finding], int]:
+    findings: list[Finding] = []
+    tables = 0
+    for path in paths:
+        if path.suffix in _TABULAR:
+            with opened(path, read_only=True) as con:
+                found, count = scan_database(con, traces, path.relative_to(data).as_posix(), ended_ids)
+            tables += count
+            findings += found
+    return findings, tables
 
 
 def _found_in_files(
