@@ -38,6 +38,8 @@ def main() -> int:
         except (subprocess.CalledProcessError, OSError) as error:
             print(f"The environment cannot be made: {error}. On Debian and Ubuntu, install python3-venv first.")
             return 1
+    elif not _has_pip():  # Such an environment is what `uv venv` makes.
+        subprocess.run([str(PYTHON), "-m", "ensurepip"], check=False, capture_output=True)
     installer = _uv() or [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The lock is complete: nothing is left to resolve, and pip cannot resolve extras under hashes.
     for arguments in (
@@ -56,6 +58,10 @@ def _fingerprint() -> str:
     for path in (LOCK, ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _has_pip() -> bool:
+    return subprocess.run([str(PYTHON), "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0
 
 
 def _uv() -> list[str] | None:

@@ -8,12 +8,13 @@ Rules, in their order
 - A customer's records are those of `resolution.memberships`; earlier ids of the customer belong to it.
 - A landed row belongs to a person when it carries one of their record ids and none of another customer.
 - A browser (anonymous id) that no other customer was seen with belongs to the person, and so does what it did unnamed.
+- What was done unnamed in any other browser belongs to the customer whom stitching gave it to.
 - A row that made no record (it was quarantined) belongs to the person when it carries an e-mail address, phone or national
   id that the person and no other customer has, or is a broken line with one of their ids or addresses in it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from orchestration.privacy.links import (
     TableLinks,
     email_form,
     json_reader,
+    known_by,
     national_form,
     phone_form,
     raw_reader,
@@ -35,18 +37,20 @@ from orchestration.privacy.relations import (
     EVENTS,
     PLACES,
     RECORDS,
+    STITCHED,
     VISITORS,
     relation,
     relations,
 )
 from orchestration.sources.contract import Contract
-from orchestration.sources.names import literal
 
 if TYPE_CHECKING:
     import duckdb
 
 MEMBERSHIPS = "resolution.memberships"
 STANDARD = "cleansing.standardised_records"
+IDENTIFIERS = "integration.int_record_identifiers"
+STITCHES = "cleansing.identity_stitches"
 CUSTOMER_IDS = "resolution.customer_ids"
 _IDENTIFIERS = "erased_identifiers"
 # Of the records that a row names: one is another customer's; any is known, so that the row is its customer's.
@@ -84,6 +88,8 @@ class Person:
     records: tuple[str, ...]
     visitors: tuple[str, ...]
     places: tuple[Place, ...]
+    stitched: tuple[str, ...] = ()
+    """Ids of events that are theirs by stitching alone, in browsers that are not only theirs."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,7 @@ def find_closure(
     _add_earlier_ids(con)
     _add_identifiers(con, bare)
     _add_visitors(con)
+    _add_stitched(con)
     _add_places(con, links)
     for number, selector in bare:
         if not con.execute(f"select count(*) from {PLACES} where person = ?", [number]).fetchall()[0][0]:
@@ -156,6 +163,7 @@ def load_closure(con: "duckdb.DuckDBPyConnection", closure: Closure) -> None:
         _fill(con, CUSTOMERS, [(value, person.number) for value in person.customers])
         _fill(con, RECORDS, [(value, person.number) for value in person.records])
         _fill(con, VISITORS, [(value, person.number) for value in person.visitors])
+        _fill(con, STITCHED, [(value, person.number) for value in person.stitched])
     _fill(
         con,
         PLACES,
@@ -307,13 +315,13 @@ def _add_identifiers(con: "duckdb.DuckDBPyConnection", bare: Sequence[tuple[int,
 
 
 def _add_visitors(con: "duckdb.DuckDBPyConnection") -> None:
-    if relation(con, "integration.int_record_identifiers") is None:
+    if relation(con, IDENTIFIERS) is None:
         return
     con.execute(
         f"""
         insert into {VISITORS}
         select identifiers.identifier, min(mine.person)
-        from integration.int_record_identifiers as identifiers
+        from {IDENTIFIERS} as identifiers
         left join {MEMBERSHIPS} as memberships using (record_id)
         left join {RECORDS} as mine using (record_id)
         where identifiers.identifier_type = 'anonymous_id'
@@ -324,9 +332,23 @@ def _add_visitors(con: "duckdb.DuckDBPyConnection") -> None:
     )
 
 
+def _add_stitched(con: "duckdb.DuckDBPyConnection") -> None:
+    if relation(con, STITCHES) is not None:
+        con.execute(
+            f"""
+            insert into {STITCHED}
+            select stitches.event_id, people.person
+            from {STITCHES} as stitches
+            inner join {CUSTOMERS} as people using (customer_id)
+            where stitches.anonymous_id not in (select anonymous_id from {VISITORS})
+            """
+        )
+
+
 def _add_places(con: "duckdb.DuckDBPyConnection", links: Sequence[TableLinks]) -> None:
     con.execute("create or replace temp table found_places as from erased_places limit 0")
     present = {item.label for item in relations(con)}
+    known = _known(con)
     for link in links:
         if f"raw.{link.name}" in present:
             _match(con, link, f"raw.{link.name}", "_load_date", "_file", "_row", raw_reader("arrived"), "true")
@@ -334,7 +356,7 @@ def _add_places(con: "duckdb.DuckDBPyConnection", links: Sequence[TableLinks]) -
             where = "arrived.file is not null"
             reader = json_reader("arrived.record")
             _match(con, link, f"quarantine.{link.name}", "load_date", "file", "row_number", reader, where)
-            _match_broken_lines(con, link)
+            _match_broken_lines(con, link, known)
     con.execute(
         f"""
         insert into {PLACES}
@@ -359,6 +381,7 @@ def _match(
     ways += [
         (value, f"select anonymous_id as value, person from {VISITORS}", _FOREIGN) for value in link.visitors(read)
     ]
+    ways += [(value, f"select event_id as value, person from {STITCHED}", _FOREIGN) for value in link.event_ids(read)]
     ways += [
         (value, f"select value, person from {_IDENTIFIERS} where kind = '{kind}'", _RESOLVED)
         for kind, value in link.identifiers(read)
@@ -394,28 +417,46 @@ def _match(
     con.execute("drop table if exists met_rows")
 
 
-def _match_broken_lines(con: "duckdb.DuckDBPyConnection", link: TableLinks) -> None:
+def _match_broken_lines(
+    con: "duckdb.DuckDBPyConnection", link: TableLinks, known: Mapping[tuple[str, str], int]
+) -> None:
     """Lines that no reader understood: the person's when one of their ids or addresses stands in them."""
-    con.execute(
+    lines = con.execute(
         f"""
-        insert into found_places
-        with signs as (
-            select substr(record_id, length({literal(link.table.source)}) + 2) as sign, person
-            from {RECORDS}
-            where starts_with(record_id, {literal(link.table.source + ":")})
-            union
-            select value, person from {_IDENTIFIERS}
-        ),
-        lines as (
-            select load_date, file, row_number, lower(record ->> 'line') as line
-            from quarantine.{link.name}
-            where (record ->> 'line') is not null and file is not null
-        )
-        select '{link.name}', lines.load_date, lines.file, lines.row_number, signs.person
-        from lines
-        inner join signs on length(signs.sign) >= 6 and contains(lines.line, lower(signs.sign))
+        select load_date, file, row_number, record ->> 'line' as line
+        from quarantine."{link.name}"
+        where (record ->> 'line') is not null and file is not null
         """
-    )
+    ).fetchall()
+    for load_date, file, row, line in lines:
+        whose = {known[name] for name in known_by(line, link.table.source) if name in known}
+        if whose:
+            con.execute(
+                "insert into found_places values (?, ?, ?, ?, ?)", [link.name, load_date, file, row, min(whose)]
+            )
+
+
+def _known(con: "duckdb.DuckDBPyConnection") -> dict[tuple[str, str], int]:
+    """What only these people are known by, with whose it is: (kind, value) as in `links.known_by`."""
+    queries = [
+        f"select kind, value, person from {_IDENTIFIERS} where value is not null",
+        f"select 'record', record_id, person from {RECORDS}",
+        f"select 'visitor', anonymous_id, person from {VISITORS}",
+        f"select 'event', event_id, person from {STITCHED}",
+    ]
+    if relation(con, IDENTIFIERS) is not None:
+        queries += [
+            f"""
+            select '{kind}', identifier, min(mine.person)
+            from {IDENTIFIERS} as identifiers
+            left join {RECORDS} as mine using (record_id)
+            where identifier_type = '{identifier_type}'
+            group by identifier
+            having bool_and(mine.person is not null)
+            """
+            for kind, identifier_type in (("user", "user_id"), ("loyalty", "loyalty_number"))
+        ]
+    return {(kind, value): person for query in queries for kind, value, person in con.execute(query).fetchall()}
 
 
 def _add_events(con: "duckdb.DuckDBPyConnection") -> None:
@@ -439,7 +480,8 @@ def _read(con: "duckdb.DuckDBPyConnection", people: int) -> Closure:
             found.setdefault(person, []).append(value)
         return found
 
-    customers, records, visitors = of(CUSTOMERS, "customer_id"), of(RECORDS, "record_id"), of(VISITORS, "anonymous_id")
+    customers, records = of(CUSTOMERS, "customer_id"), of(RECORDS, "record_id")
+    visitors, stitched = of(VISITORS, "anonymous_id"), of(STITCHED, "event_id")
     places: dict[int, list[Place]] = {}
     for table, day, file, row, person in con.execute(f"from {PLACES} order by all").fetchall():
         places.setdefault(person, []).append(Place(table, day, file, row))
@@ -451,6 +493,7 @@ def _read(con: "duckdb.DuckDBPyConnection", people: int) -> Closure:
                 tuple(records.get(number, ())),
                 tuple(visitors.get(number, ())),
                 tuple(places.get(number, ())),
+                tuple(stitched.get(number, ())),
             )
             for number in range(people)
         ),

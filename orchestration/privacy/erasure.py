@@ -48,7 +48,7 @@ from orchestration.privacy.open_request import OpenRequest, privacy_folder
 from orchestration.privacy.pseudonyms import token, token_key
 from orchestration.privacy.reading_positions import move_positions_back
 from orchestration.privacy.relations import RECORDS
-from orchestration.privacy.sample_truth import erase_sample_truth
+from orchestration.privacy.sample_truth import erase_sample_truth, sample_truth_files
 from orchestration.privacy.scan import scan
 from orchestration.privacy.secret import load_secret, secret_path
 from orchestration.privacy.suppression import PURPOSE, Gatekeeper, bury
@@ -469,7 +469,7 @@ class _Work:
 
     def _namesakes(self, values: Collection[str]) -> Namesakes:
         with self.project.warehouse() as con:
-            return find_namesakes(con, values)
+            return find_namesakes(con, values, sample_truth_files(self.project.settings))
 
     def certify(self) -> Done:
         """Prove that nothing is left and nobody else was touched; only then write the certificate."""

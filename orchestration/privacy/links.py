@@ -54,6 +54,12 @@ class TableLinks:
         """SQL of the anonymous ids that the row carries."""
         return [read(column) for column in self.visitor_columns]
 
+    def event_ids(self, read: Reader) -> list[str]:
+        """SQL of the id under which staging keeps a row that a browser sent: its key behind the source."""
+        if not self.visitor_columns or len(self.table.keys) != 1:
+            return []
+        return [f"'{self.table.source}:' || {read(self.table.keys[0].name)}"]
+
     def identifiers(self, read: Reader) -> list[tuple[str, str]]:
         """(kind, SQL) of the row's e-mail addresses, phones and national ids in the form in which they are compared."""
         forms = {"email": email_form, "phone": phone_form, "national_id": national_form}
@@ -104,8 +110,30 @@ def table_links(contracts: Iterable[Contract]) -> list[TableLinks]:
     return found
 
 
+_CELL_ENDS = re.compile(r"[,;|\t\"'{}\[\]()<>]+")
+
+
+def known_by(line: str, source: str) -> set[tuple[str, str]]:
+    """What a broken line of a source may name its person by: (kind, value) of each of its cells and words, as keys of
+    tombstones are written (see `tombstone_keys.keys_sql`)."""
+    cells = [cell.strip() for cell in _CELL_ENDS.split(line)]
+    words = {part for cell in cells for word in (cell, *cell.split()) for part in (word, *word.split(":"))}
+    found: set[tuple[str, str]] = set()
+    for word in words:
+        # A shorter one may be a house number.
+        if len(word) < 6:
+            continue
+        digits = re.sub(r"\D", "", word)
+        found |= {("email", word.lower().rstrip(".")), ("national_id", re.sub(r"[^A-Za-z0-9]", "", word).upper())}
+        found |= {("record", f"{source}:{prefix}{word}") for prefix in ("", *VISITOR_PREFIXES.values())}
+        found |= {("user", word), ("loyalty", word), ("visitor", word), ("event", f"{source}:{word}")}
+        if len(digits) >= 7:
+            found.add(("phone", digits[-9:]))
+    return found
+
+
 _SIGN = re.compile(r"[^\W_]")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?|[-\d:.TZ /+]{1,9}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?|\d{1,2}([/.-])\d{1,2}\2(\d{4}|\d{2})|[-\d:.TZ /+]{1,9}")
 
 
 def is_distinctive(value: str) -> bool:

@@ -11,17 +11,18 @@ or an id (anything with `@` or five digits) must be part of a longer one: amid t
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.privacy.relations import PERSON_SCHEMAS, relations
-from orchestration.sources.names import quote
+from orchestration.sources.names import literal, quote
 
 if TYPE_CHECKING:
     import duckdb
 
 MOST = 20_000
 """Longer values that are looked at; with more of them the value is a common word, and its finding stands."""
-_AT_ONCE = 50
+_AT_ONCE = 200
 _SEPARATORS = re.compile(r"[\s,;|\"'<>()\[\]{}]+")
 _ENDS = ".:!?/-"
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
@@ -40,15 +41,21 @@ class Namesakes:
         )
 
 
-def find_namesakes(con: "duckdb.DuckDBPyConnection", values: Collection[str]) -> Namesakes:
-    """The longer values in the rows that the warehouse still has, from which the person's are gone."""
+def find_namesakes(
+    con: "duckdb.DuckDBPyConnection", values: Collection[str], files: Collection[Path] = ()
+) -> Namesakes:
+    """The longer values in the rows that the warehouse still has, from which the person's are gone.
+
+    Args:
+        files: Parquet files of which the same is true.
+    """
     from orchestration.privacy.traces import ways_to_look_for
 
     found: dict[bytes, set[tuple[int, bytes]]] = {}
     wanted = sorted(values)
     for begin in range(0, len(wanted), _AT_ONCE):
         some = wanted[begin : begin + _AT_ONCE]
-        for cell in _cells_with(con, some):
+        for cell in _cells_with(con, some, files):
             for value in some:
                 for text in _longer(value, cell):
                     for short, long in zip(ways_to_look_for(value), ways_to_look_for(text), strict=True):
@@ -67,23 +74,29 @@ def _longer(value: str, cell: str) -> list[str]:
     return [part for part in parts if value in part and part != value]
 
 
-def _cells_with(con: "duckdb.DuckDBPyConnection", values: Collection[str]) -> list[str]:
+def _cells_with(con: "duckdb.DuckDBPyConnection", values: Collection[str], files: Collection[Path]) -> list[str]:
     pattern = "|".join(re.escape(value) for value in values)
     cells: set[str] = set()
-    for item in relations(con):
-        if item.schema not in PERSON_SCHEMAS:
-            continue
-        for name in item.texts:
-            column = quote(name)
-            of = f"unnest(regexp_extract_all({column}::varchar, '{_TEXT_IN_JSON}', 1))"
-            value = column if item.columns[name] == "VARCHAR" else of
-            rows = con.execute(
-                f"""
-                select distinct value
-                from (select {value} as value from {item.sql} where regexp_matches({column}::varchar, $pattern))
-                where regexp_matches(value, $pattern) limit {MOST}
-                """,
-                {"pattern": pattern},
-            ).fetchall()
-            cells.update(row[0] for row in rows)
+    searched = [
+        (item.sql, quote(name), item.columns[name])
+        for item in relations(con)
+        if item.schema in PERSON_SCHEMAS
+        for name in item.texts
+    ]
+    for path in files:
+        source = f"read_parquet({literal(str(path))})"
+        found = con.execute(f"describe from {source}").fetchall()
+        searched += [(source, quote(row[0]), row[1]) for row in found if row[1] == "VARCHAR"]
+    for source, column, kind in searched:
+        of = f"unnest(regexp_extract_all({column}::varchar, '{_TEXT_IN_JSON}', 1))"
+        value = column if kind == "VARCHAR" else of
+        rows = con.execute(
+            f"""
+            select distinct value
+            from (select {value} as value from {source} where regexp_matches({column}::varchar, $pattern))
+            where regexp_matches(value, $pattern) limit {MOST}
+            """,
+            {"pattern": pattern},
+        ).fetchall()
+        cells.update(row[0] for row in rows)
     return sorted(cells)

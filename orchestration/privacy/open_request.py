@@ -110,6 +110,7 @@ def _closure_json(closure: Closure) -> dict[str, Any]:
                 "customers": person.customers,
                 "records": person.records,
                 "visitors": person.visitors,
+                "stitched": person.stitched,
                 "places": [[p.table, p.load_date.isoformat(), p.file, p.row] for p in person.places],
             }
             for person in closure.people
@@ -127,6 +128,7 @@ def _closure_of(content: Mapping[str, Any]) -> Closure:
                 tuple(item["records"]),
                 tuple(item["visitors"]),
                 tuple(Place(table, date.fromisoformat(day), file, row) for table, day, file, row in item["places"]),
+                tuple(item["stitched"]),
             )
             for item in content["people"]
         ),

@@ -35,8 +35,8 @@ ENDED_IDS = frozenset(
     }
 )
 
-RECORDS, CUSTOMERS, VISITORS, PLACES, EVENTS = (
-    "erased_records", "erased_customers", "erased_visitors", "erased_places", "erased_events",
+RECORDS, CUSTOMERS, VISITORS, STITCHED, PLACES, EVENTS = (
+    "erased_records", "erased_customers", "erased_visitors", "erased_stitched", "erased_places", "erased_events",
 )  # fmt: skip
 MARKED = "erased_rowids"
 IS_MARKED = f"held.rowid in (select place from {MARKED})"
@@ -45,6 +45,7 @@ CLOSURE_TABLES = {
     RECORDS: "record_id varchar, person integer",
     CUSTOMERS: "customer_id varchar, person integer",
     VISITORS: "anonymous_id varchar, person integer",
+    STITCHED: "event_id varchar, person integer",
     PLACES: "table_name varchar, load_date date, file varchar, row_number bigint, person integer",
     EVENTS: "key varchar, person integer",
 }
@@ -104,6 +105,8 @@ class Relation:
         if "anonymous_id" in columns:
             nobody = f" and {alias}.record_id is null" if "record_id" in columns else ""
             parts.append(f"({alias}.anonymous_id in (select anonymous_id from {VISITORS}){nobody})")
+            if "event_id" in columns:
+                parts.append(f"{alias}.event_id in (select event_id from {STITCHED})")
         return f"coalesce({' or '.join(parts)}, false)" if parts else None
 
     def person(self, alias: str) -> str:

@@ -86,8 +86,8 @@ def scan(
         found, counted = tables.result()
     findings += found
     if suspects:
-        others = namesakes(traces.values_of(set().union(*suspects.values())))
-        suspects = _found_in_files(sorted(suspects), traces, others, allowed)
+        met = traces.values_of(set().union(*suspects.values()))
+        suspects = _found_in_files(sorted(suspects), Traces(frozenset(met)), namesakes(met), allowed)
     findings += [Finding(path.relative_to(data).as_posix(), len(values)) for path, values in suspects.items()]
     size = sum(path.stat().st_size for path in paths)
     return ScanResult(tuple(findings), len(traces.values), counted, len(paths), size)

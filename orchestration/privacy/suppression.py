@@ -8,7 +8,6 @@ A row is held back when it carries a source's own id of the person, or when what
 says of somebody else. What is held back is counted and never kept.
 """
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -31,9 +30,17 @@ from orchestration.ledger.tombstones import (
 from orchestration.privacy.closure import STANDARD, Closure
 from orchestration.privacy.errors import LostKeyError
 from orchestration.privacy.landing_rows import written_beside
-from orchestration.privacy.links import TableLinks, email_form, national_form, phone_form, raw_reader, table_links
+from orchestration.privacy.links import (
+    TableLinks,
+    email_form,
+    known_by,
+    national_form,
+    phone_form,
+    raw_reader,
+    table_links,
+)
 from orchestration.privacy.pseudonyms import TokenKey, token, token_key, token_key_id
-from orchestration.privacy.relations import RECORDS, VISITORS, relation
+from orchestration.privacy.relations import RECORDS, STITCHED, VISITORS, relation
 from orchestration.privacy.secret import load_secret
 from orchestration.privacy.tombstone_keys import (
     CERTAIN,
@@ -56,7 +63,6 @@ if TYPE_CHECKING:
 
 PURPOSE = "tombstones"
 _RULES = Path(__file__).parent / "tombstone_rules.yml"
-_SEPARATORS = re.compile(r"[\s,;|\t\"'{}\[\]()<>]+")
 
 
 @dataclass(frozen=True)
@@ -143,12 +149,15 @@ def _person_identities(con: "duckdb.DuckDBPyConnection", request_id: str, stones
                 [mine.record_id] as record_ids,
                 identifiers.user_ids,
                 identifiers.loyalty_numbers,
-                null::varchar[] as visitors
+                null::varchar[] as visitors,
+                null::varchar[] as event_ids
             from {RECORDS} as mine
             left join {STANDARD} as standard using (record_id)
             left join identifiers using (record_id)
             union all by name
             select {name.replace("mine.", "")} as tombstone_id, list(anonymous_id) as visitors from {VISITORS} group by person
+            union all by name
+            select {name.replace("mine.", "")} as tombstone_id, list(event_id) as event_ids from {STITCHED} group by person
         ),
         both_orders as (
             from records
@@ -337,6 +346,7 @@ def identity_sql(con: "duckdb.DuckDBPyConnection", links: TableLinks, landed: st
         born = birth_form(f"coalesce({parsed}, try_cast({text} as date))")
     ids = ", ".join(links.record_ids(read)) or "null::varchar"
     visitors = ", ".join(links.visitors(read)) or "null::varchar"
+    events = ", ".join(links.event_ids(read)) or "null::varchar"
     users = ", ".join(read(name) for name in links.by_semantic("user_id")) or "null::varchar"
     loyalty = ", ".join(read(name) for name in links.by_semantic("loyalty_number")) or "null::varchar"
     # An event of a signed-in account is the account's, whoever used the browser before.
@@ -349,7 +359,7 @@ def identity_sql(con: "duckdb.DuckDBPyConnection", links: TableLinks, landed: st
             {formed("national_id", national_form)} as national_id,
             {formed("postcode", postcode_form)} as postcode, {formed("street", street_form)} as street,
             [{ids}] as record_ids, [{users}] as user_ids, [{loyalty}] as loyalty_numbers,
-            case when not ({signed_in}) then [{visitors}] end as visitors
+            case when not ({signed_in}) then [{visitors}] end as visitors, [{events}] as event_ids
         from {landed} as landed
     """
 
@@ -460,22 +470,13 @@ def _held_lines(con: "duckdb.DuckDBPyConnection", table: Table, malformed: str, 
             select stone_keys.hash
             from stone_keys
             semi join stones_living using (tombstone_id)
-            where kind in ('record', 'email', 'national_id', 'phone', 'user', 'visitor')
+            where kind in ('record', 'email', 'national_id', 'phone', 'user', 'loyalty', 'visitor', 'event')
             """
         ).fetchall()
     }
 
-    def known_word(word: str) -> bool:
-        digits = re.sub(r"\D", "", word)
-        plain = re.sub(r"[^A-Za-z0-9]", "", word).upper()
-        forms = [("email", word.lower().rstrip(".")), ("record", f"{table.source}:{word}"), ("national_id", plain)]
-        forms += [("record", f"{table.source}:{prefix}{word}") for prefix in ("u-", "a-")]
-        forms += [("user", word), ("visitor", word)] + ([("phone", digits[-9:])] if len(digits) >= 7 else [])
-        return any(token(f"{kind}|{value}", "t", key) in known for kind, value in forms)
-
-    found = []
-    for file, row, text in lines:
-        words = [word for part in _SEPARATORS.split(text or "") for word in (part, *part.split(":"))]
-        if any(known_word(word) for word in words if len(word) >= 4):
-            found.append((file, row))
-    return found
+    return [
+        (file, row)
+        for file, row, text in lines
+        if any(token(f"{kind}|{value}", "t", key) in known for kind, value in known_by(text or "", table.source))
+    ]

@@ -17,10 +17,10 @@ from orchestration.privacy.pseudonyms import token_sql
 FIELDS = ("national_id", "email", "birth", "given", "family", "phone", "postcode", "street")
 IDENTITY_COLUMNS = (
     "given", "family", "birth", "email", "phone", "national_id", "postcode", "street", "record_ids", "user_ids",
-    "loyalty_numbers", "visitors",
+    "loyalty_numbers", "visitors", "event_ids",
 )  # fmt: skip
-# One of these alone says who it is: a source's own id for the person.
-CERTAIN = ("record", "user", "loyalty", "visitor")
+# One of these alone says who it is: a source's own id for the person, or for what stitching gave to them.
+CERTAIN = ("record", "user", "loyalty", "visitor", "event")
 _DOUBLED = "fklmnprst"
 
 
@@ -98,7 +98,10 @@ def keys_sql(relation: str, row: str) -> str:
         "phone_start": "left(phone, 5) || '|' || given_sound",
         "phone_end": "right(phone, 4) || '|' || given_sound",
     }
-    lists = {"record": "record_ids", "user": "user_ids", "loyalty": "loyalty_numbers", "visitor": "visitors"}
+    lists = {
+        "record": "record_ids", "user": "user_ids", "loyalty": "loyalty_numbers", "visitor": "visitors",
+        "event": "event_ids",
+    }  # fmt: skip
     single = " union all ".join(
         f"select {row}, '{kind}' as kind, {value} as value from sounded where {value} is not null"
         for kind, value in pairs.items()

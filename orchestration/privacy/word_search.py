@@ -7,6 +7,7 @@ Taking every word of a landed file out as a Python object, to look it up in a se
 numbers made of a few bytes are compared, and only what agrees is looked at.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ _LARGE = 1 << 15
 _LOOKED_AT = 64
 _BLOCK = 1 << 16
 _SPREAD = 0x9E3779B97F4A7C15
-_SAMPLE, _COMMON_BITS = 1 << 22, 20
+_SAMPLE, _COMMON_BITS = 1 << 24, 20
+_PATIENCE, _AT_ONCE = 1 << 20, 1 << 19
 # How many bytes are compared as one number, at every how manyth place: a value of at least their sum less one has some that
 # fall on such a place.
 _LONG, _SHORT, _SHORTEST = (8, 4), (4, 4), (4, 2)
@@ -41,49 +43,87 @@ class ByteSearch:
     """A set of values of five bytes or more to look for anywhere in bytes, whatever stands around them.
 
     The bytes are read as numbers at every fourth (second) place. Wherever a value stands, some of its own bytes make up one
-    of these numbers; of those that may, the one that is rarest in the first bytes given decides.
+    of these numbers; of those that may, the one that is rarest in the bytes given so far decides. Which bytes were given is
+    learnt from the first, and again from those in which many numbers agree though no value stands there: ids that are rare
+    in a page are common in a database.
     """
 
     def __init__(self, values: Collection[bytes]) -> None:
         self.values = sorted(set(values))
         if self.values and min(map(len, self.values)) < sum(_SHORTEST) - 1:
             raise ValueError(f"a value has fewer than {sum(_SHORTEST) - 1} bytes")
+        self._common: dict[int, np.ndarray] = {}
+        self._patience = _PATIENCE
 
     def found_in(self, content: bytes) -> set[bytes]:
         """The values that stand in the bytes."""
         if len(content) < _LARGE:
             return {value for value in self.values if value in content}
         if self._windows is None:
-            self._windows = _all_windows(self.values, content)
+            self._learn(content)
+        found = self._met(content, self._patience)
+        if found is None:
+            # Where even what is rarest is common, to learn again and again would be all the time.
+            self._patience *= 4
+            self._learn(content)
+            found = self._met(content, None)
+        return found or set()
+
+    def _met(self, content: bytes, patience: int | None) -> set[bytes] | None:
+        """The values that stand in the bytes; None when more than so many places had to be looked at."""
         found: set[bytes] = set()
-        for windows in self._windows:
-            for place, window in windows.met(content):
-                for value, offset in windows.owners[window]:
-                    if value not in found and place >= offset and content.startswith(value, place - offset):
-                        found.add(value)
+        looked = 0
+        for windows in self._windows or ():
+            for places, likely in windows.met(content):
+                looked += places
+                if patience is not None and looked > patience:
+                    return None
+                found |= {value for value, at in likely if value not in found and content.startswith(value, at)}
         return found
+
+    def _learn(self, content: bytes) -> None:
+        """Choose the numbers that decide, by how common they are in these bytes and in those that were learnt from."""
+        self._windows = _all_windows(self.values, content[:_SAMPLE], self._common)
 
     _windows: "list[_Windows] | None" = None
 
 
 class _Windows:
-    """Some bytes of each value for each way in which it may stand to the places that are looked at."""
+    """Some bytes of each value for each way in which it may stand to the places that are looked at.
 
-    def __init__(self, width: int, stride: int, owners: dict[int, list[tuple[bytes, int]]]) -> None:
+    Args:
+        values: n of them.
+        offsets: of the chosen window in each value, shape (ways, n).
+        windows: the number that stands there, shape (ways, n).
+    """
+
+    def __init__(
+        self, width: int, stride: int, values: Sequence[bytes], offsets: "np.ndarray", windows: "np.ndarray"
+    ) -> None:
         import numpy as np
 
-        self.width, self.stride, self.owners = width, stride, owners
-        self._sorted = np.array(sorted(owners), dtype=f"<u{width}")
-        bits = min(24, max(14, (16 * len(owners)).bit_length()))
+        self.width, self.stride, self.values = width, stride, values
+        order = np.argsort(windows, axis=None, kind="stable")
+        kind = f"<u{width}"
+        self._sorted, self._first, self._count = np.unique(
+            windows.ravel()[order].astype(kind), return_index=True, return_counts=True
+        )
+        # Of each way of each value, those of one window one behind the other.
+        self._owner, self._offset = order % len(values), offsets.ravel()[order]
+        self._length = np.array([len(value) for value in values])
+        self._head = np.array([int.from_bytes(value[:width], "little") for value in values], dtype=kind)
+        self._tail = np.array([int.from_bytes(value[-width:], "little") for value in values], dtype=kind)
+        bits = min(24, max(14, (16 * len(self._sorted)).bit_length()))
         self._bits = bits
         self._table = np.zeros(1 << bits, dtype=bool)
         self._table[_spread(self._sorted, bits)] = True
 
-    def met(self, content: bytes) -> Iterator[tuple[int, int]]:
-        """Places and the windows that stand there."""
+    def met(self, content: bytes) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:
+        """Block by block how many places were looked at, and the values of which the chosen, the first and the last bytes
+        stand there, with where they would begin."""
         import numpy as np
 
-        numbers = _numbers(content, self.width, self.stride)
+        numbers, anywhere = _numbers(content, self.width, self.stride), _numbers(content, self.width, 1)
         for begin in range(0, len(numbers), _BLOCK):
             block = numbers[begin : begin + _BLOCK]
             likely = np.flatnonzero(self._table.take(_spread(block, self._bits), mode="clip"))
@@ -92,8 +132,39 @@ class _Windows:
             seen = block[likely]
             at = np.minimum(self._sorted.searchsorted(seen), len(self._sorted) - 1)
             sure = self._sorted[at] == seen
-            for place, window in zip(likely[sure].tolist(), seen[sure].tolist(), strict=True):
-                yield (begin + place) * self.stride, window
+            places, at = (likely[sure] + begin) * self.stride, at[sure]
+            for few in _slices(self._count[at]):
+                yield self._that_fit(anywhere, places[few], at[few], len(content))
+
+    def _that_fit(
+        self, anywhere: "np.ndarray", places: "np.ndarray", at: "np.ndarray", size: int
+    ) -> tuple[int, list[tuple[bytes, int]]]:
+        import numpy as np
+
+        counts = self._count[at]
+        within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+        way = np.repeat(self._first[at], counts) + within
+        owner, start = self._owner[way], np.repeat(places, counts) - self._offset[way]
+        for end in (False, True):
+            fits = (start >= 0) & (start + self._length[owner] <= size)
+            owner, start = owner[fits], start[fits]
+            shift = self._length[owner] - self.width if end else 0
+            fits = anywhere[start + shift] == (self._tail if end else self._head)[owner]
+            owner, start = owner[fits], start[fits]
+        return len(within), [
+            (self.values[number], place) for number, place in zip(owner.tolist(), start.tolist(), strict=True)
+        ]
+
+
+def _slices(counts: "np.ndarray") -> "list[slice]":
+    """The same in pieces of which each has no more than some hundred thousand, or one member."""
+    import numpy as np
+
+    if not len(counts):
+        return []
+    piece = np.cumsum(counts) // _AT_ONCE
+    cuts = [0, *(np.flatnonzero(np.diff(piece)) + 1).tolist(), len(counts)]
+    return [slice(begin, end) for begin, end in itertools.pairwise(cuts)]
 
 
 def _numbers(content: bytes, width: int, stride: int) -> "np.ndarray":
@@ -112,18 +183,23 @@ def _spread(numbers: "np.ndarray", bits: int) -> "np.ndarray":
     return ((numbers * factor) >> numbers.dtype.type(width - bits)).astype(np.intp)
 
 
-def _all_windows(values: Sequence[bytes], sample: bytes) -> list[_Windows]:
+def _all_windows(values: Sequence[bytes], sample: bytes, common: "dict[int, np.ndarray]") -> list[_Windows]:
+    """What is looked at for each value. How common numbers of a width are in the sample is added to `common`."""
+    import numpy as np
+
     of_kind: dict[tuple[int, int], list[bytes]] = {}
     for value in values:
         kind = next(kind for kind in (_LONG, _SHORT, _SHORTEST) if len(value) >= sum(kind) - 1)
         of_kind.setdefault(kind, []).append(value)
-    return [_windows(found, sample[:_SAMPLE], *kind) for kind, found in of_kind.items()]
+    for width in {kind[0] for kind in of_kind}:
+        counts = np.bincount(_spread(_numbers(sample, width, 1), _COMMON_BITS), minlength=1 << _COMMON_BITS)
+        common[width] = counts + common.get(width, 0)
+    return [_windows(found, common[kind[0]], *kind) for kind, found in of_kind.items()]
 
 
-def _windows(values: Sequence[bytes], sample: bytes, width: int, stride: int) -> _Windows:
+def _windows(values: Sequence[bytes], common: "np.ndarray", width: int, stride: int) -> _Windows:
     import numpy as np
 
-    common = np.bincount(_spread(_numbers(sample, width, 1), _COMMON_BITS), minlength=1 << _COMMON_BITS)
     texts = b"".join(value[:_LOOKED_AT].ljust(_LOOKED_AT, b"\0") for value in values)
     matrix = np.frombuffer(texts, np.uint8).reshape(len(values), _LOOKED_AT)
     lengths = np.array([min(len(value), _LOOKED_AT) for value in values])
@@ -136,8 +212,4 @@ def _windows(values: Sequence[bytes], sample: bytes, width: int, stride: int) ->
         better = (lengths >= offset + width) & (common[_spread(numbers, _COMMON_BITS)] < best[way])
         best[way][better] = common[_spread(numbers, _COMMON_BITS)][better]
         chosen[way][better], window[way][better] = offset, numbers[better]
-    owners: dict[int, list[tuple[bytes, int]]] = {}
-    for way in range(stride):
-        for value, found, offset in zip(values, window[way].tolist(), chosen[way].tolist(), strict=True):
-            owners.setdefault(found, []).append((value, offset))
-    return _Windows(width, stride, owners)
+    return _Windows(width, stride, values, chosen, window)

@@ -35,3 +35,12 @@ def test_shorter_values_are_refused_and_none_is_none() -> None:
         ByteSearch([b"abcd"])
     assert ByteSearch([]).found_in(b"x" * 100_000) == set()
     assert [is_long(b"x" * size) for size in (10, 11)] == [False, True]
+
+
+def test_bytes_of_another_kind_are_searched_alike() -> None:
+    values = {b"customer:%06d and more" % number for number in range(50)}
+    search = ByteSearch(values)
+    assert search.found_in(b"nothing of the kind " * 4000) == set()
+    ids = b"".join(b"customer:%06d or less " % number for number in range(40)) * 200
+    assert search.found_in(ids) == set()
+    assert search.found_in(ids + b"customer:000007 and more" + ids) == {b"customer:000007 and more"}
