@@ -52,7 +52,12 @@ STANDARD = "cleansing.standardised_records"
 IDENTIFIERS = "integration.int_record_identifiers"
 STITCHES = "cleansing.identity_stitches"
 CUSTOMER_IDS = "resolution.customer_ids"
-_IDENTIFIERS = "erased_identifiers"
+REDIRECTS = "marts.customer_id_redirects"
+_IDENTIFIERS, _GIVEN = "erased_identifiers", "erased_given"
+_OWN_TABLES = {
+    _IDENTIFIERS: "kind varchar, value varchar, person integer",
+    _GIVEN: "number integer, kind varchar, value varchar",
+}
 # Of the records that a row names: one is another customer's; any is known, so that the row is its customer's.
 _FOREIGN = f"memberships.customer_id not in (select customer_id from {CUSTOMERS})"
 _RESOLVED = "true"
@@ -131,12 +136,10 @@ def find_closure(
     """
     _require_run(con)
     links = table_links(contracts)
-    _make_tables(con)
-    con.execute(f"create or replace temp table {_IDENTIFIERS} (kind varchar, value varchar, person integer)")
+    _make_tables(con, {**CLOSURE_TABLES, **_OWN_TABLES})
     bare: list[tuple[int, Selector]] = []
     seen: dict[str, int] = {}
-    for selector in selectors:
-        customer = _customer_of(con, selector)
+    for selector, customer in zip(selectors, _customers_of(con, selectors), strict=True):
         if customer is None:
             bare.append((len(seen) + len(bare), selector))
         elif customer not in seen:
@@ -186,8 +189,8 @@ def _require_run(con: "duckdb.DuckDBPyConnection") -> None:
         )
 
 
-def _make_tables(con: "duckdb.DuckDBPyConnection") -> None:
-    for name, columns in CLOSURE_TABLES.items():
+def _make_tables(con: "duckdb.DuckDBPyConnection", tables: Mapping[str, str] = CLOSURE_TABLES) -> None:
+    for name, columns in tables.items():
         con.execute(f"create or replace temp table {name} ({columns})")
 
 
@@ -197,42 +200,62 @@ def _fill(con: "duckdb.DuckDBPyConnection", table: str, rows: Sequence[Sequence[
         return
     import pyarrow as pa
 
-    names = [
-        item.split()[0] for item in CLOSURE_TABLES.get(table, "kind varchar, value varchar, person integer").split(", ")
-    ]
+    names = [item.split()[0] for item in {**CLOSURE_TABLES, **_OWN_TABLES}[table].split(", ")]
     columns = list(zip(*rows, strict=True))
     con.register("closure_rows", pa.table({name: list(values) for name, values in zip(names, columns, strict=True)}))
     con.execute(f"insert into {table} by name select * from closure_rows")
     con.unregister("closure_rows")
 
 
-def _customer_of(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str | None:
-    """The one living customer that the selector means; None when only rows without a customer may be meant."""
-    if selector.kind == "customer":
-        return _living(con, selector)
-    value: str | None = selector.value.strip()
-    if selector.kind == "record":
-        condition = "record_id = ?"
-    else:
-        condition, value = (
-            f"record_id in (select record_id from {STANDARD} where email = ?)",
-            _email(con, selector.value),
-        )
+def _customers_of(con: "duckdb.DuckDBPyConnection", selectors: Sequence[Selector]) -> list[str | None]:
+    """The one living customer that each selector means; None when only rows without a customer may be meant."""
+    _fill(con, _GIVEN, [(number, item.kind, item.value.strip()) for number, item in enumerate(selectors)])
+    redirects = relation(con, REDIRECTS) is not None
     rows = con.execute(
         f"""
-        select customer_id, count(*)
-        from {MEMBERSHIPS}
-        where customer_id in (select customer_id from {MEMBERSHIPS} where {condition})
-        group by customer_id
-        order by customer_id
-        """,
-        [value],
+        with living as (
+            select given.number, coalesce(redirects.current_customer_id, given.value) as customer_id
+            from {_GIVEN} as given
+            left join {REDIRECTS if redirects else "(select null as customer_id, null as current_customer_id)"} as redirects
+                on given.value = redirects.customer_id
+            where given.kind = 'customer'
+        ),
+        named as (
+            select number, value as record_id from {_GIVEN} where kind = 'record'
+            union
+            select given.number, standard.record_id
+            from {_GIVEN} as given
+            inner join {STANDARD} as standard on {email_form("given.value")} = standard.email
+            where given.kind = 'email'
+        ),
+        meant as (
+            select * from living
+            union
+            select named.number, memberships.customer_id from named inner join {MEMBERSHIPS} as memberships using (record_id)
+        ),
+        sizes as (
+            select customer_id, count(*) as records
+            from {MEMBERSHIPS}
+            where customer_id in (select customer_id from meant)
+            group by customer_id
+        )
+        select meant.number, customer_id, sizes.records
+        from meant
+        inner join sizes using (customer_id)
+        order by all
+        """
     ).fetchall()
-    if len(rows) > 1:
-        raise AmbiguousPersonError(f"The {selector}", [_candidate(con, row[0], row[1]) for row in rows])
-    if not rows and selector.kind == "record":
-        raise UnknownPersonError(_unknown(selector))
-    return rows[0][0] if rows else None
+    con.execute(f"drop table {_GIVEN}")
+    met: dict[int, list[tuple[str, int]]] = {}
+    for number, customer, records in rows:
+        met.setdefault(number, []).append((customer, records))
+    for number, selector in enumerate(selectors):
+        found = met.get(number, [])
+        if len(found) > 1:
+            raise AmbiguousPersonError(f"The {selector}", [_candidate(con, *customer) for customer in found])
+        if not found and selector.kind != "email":
+            raise UnknownPersonError(_unknown(selector))
+    return [met[number][0][0] if number in met else None for number in range(len(selectors))]
 
 
 def _email(con: "duckdb.DuckDBPyConnection", text: str) -> str | None:
@@ -244,19 +267,6 @@ def _candidate(con: "duckdb.DuckDBPyConnection", customer: str, records: int) ->
         f"select distinct split_part(record_id, ':', 1) from {MEMBERSHIPS} where customer_id = ? order by 1", [customer]
     ).fetchall()
     return Candidate(customer, records, tuple(source for (source,) in sources))
-
-
-def _living(con: "duckdb.DuckDBPyConnection", selector: Selector) -> str:
-    customer = selector.value.strip()
-    if relation(con, "marts.customer_id_redirects") is not None:
-        rows = con.execute(
-            "select current_customer_id from marts.customer_id_redirects where customer_id = ?", [customer]
-        ).fetchall()
-        if rows and rows[0][0]:
-            customer = rows[0][0]
-    if not con.execute(f"select count(*) from {MEMBERSHIPS} where customer_id = ?", [customer]).fetchall()[0][0]:
-        raise UnknownPersonError(_unknown(selector))
-    return customer
 
 
 def _add_records(con: "duckdb.DuckDBPyConnection") -> None:
@@ -272,7 +282,7 @@ def _add_records(con: "duckdb.DuckDBPyConnection") -> None:
 
 def _add_earlier_ids(con: "duckdb.DuckDBPyConnection") -> None:
     # The redirects are of the last run that built the marts, the ids of the last that resolved.
-    for table in (CUSTOMER_IDS, "resolution.accepted_customer_ids", "marts.customer_id_redirects"):
+    for table in (CUSTOMER_IDS, "resolution.accepted_customer_ids", REDIRECTS):
         if relation(con, table) is not None:
             con.execute(
                 f"""

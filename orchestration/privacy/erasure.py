@@ -45,7 +45,7 @@ from orchestration.privacy.landing_erasure import Journal, erase_landing
 from orchestration.privacy.landing_rows import disk_error
 from orchestration.privacy.namesakes import Namesakes, find_namesakes
 from orchestration.privacy.open_request import OpenRequest, privacy_folder
-from orchestration.privacy.pseudonyms import token, token_key
+from orchestration.privacy.pseudonyms import TokenKey, token, token_key
 from orchestration.privacy.reading_positions import move_positions_back
 from orchestration.privacy.relations import RECORDS
 from orchestration.privacy.sample_truth import erase_sample_truth, sample_truth_files
@@ -191,20 +191,20 @@ def _erased_before(project: "Project", selectors: Sequence[Selector]) -> Privacy
     requests = [item for item in read_requests(Ledger.of(project.settings), "erasure") if item.completed_at]
     if not requests:
         return None
-    secret = load_secret(project.settings)
-    given = {_selector_hash(selector.kind, selector.value, secret) for selector in selectors}
+    key = token_key(load_secret(project.settings), PURPOSE)
+    given = {_selector_hash(selector.kind, selector.value, key) for selector in selectors}
     return next((item for item in reversed(requests) if given & set(item.selectors)), None)
 
 
-def _selector_hash(kind: str, value: str, secret: bytes) -> str:
+def _selector_hash(kind: str, value: str, key: TokenKey) -> str:
     text = value.strip().lower() if kind == "email" else value.strip()
-    return str(token(f"{kind}|{text}", "selector", token_key(secret, PURPOSE)))
+    return str(token(f"{kind}|{text}", "selector", key))
 
 
 def _prepare(project: "Project", selectors: Sequence[Selector]) -> OpenRequest:
     """Find everything, write it down, and open the request in the ledger: the last moment at which nothing is lost."""
     settings, ledger = project.settings, Ledger.of(project.settings)
-    secret = load_secret(settings)
+    key = token_key(load_secret(settings), PURPOSE)
     with project.warehouse() as con:
         closure = _find(project, con, selectors)
         request = OpenRequest.of(settings, f"erasure-{datetime.now(UTC):%Y%m%d}-{uuid.uuid4().hex[:8]}")
@@ -215,7 +215,7 @@ def _prepare(project: "Project", selectors: Sequence[Selector]) -> OpenRequest:
     known = [("email", email) for (email,) in emails]
     known += [("customer", value) for value in closure.customers] + [("record", value) for value in closure.records]
     known += [(selector.kind, selector.value) for selector in selectors]
-    hashes = sorted({_selector_hash(kind, value, secret) for kind, value in known})
+    hashes = sorted({_selector_hash(kind, value, key) for kind, value in known})
     register(ledger, request, "erasure", len(closure.people), hashes)
     return request
 

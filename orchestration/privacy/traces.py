@@ -10,7 +10,7 @@ that others share cannot be searched for, and needs no search: it says nothing w
 import html
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from orchestration.privacy.links import is_distinctive
 from orchestration.privacy.namesakes import Namesakes
 from orchestration.privacy.relations import ENDED_IDS, IS_MARKED, RECORDS, Relation, mark_rows, relations
-from orchestration.privacy.word_search import WORD, ByteSearch, is_inside, is_long
+from orchestration.privacy.word_search import ByteSearch, is_inside, is_long
 from orchestration.sources.names import quote
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ERASED = "[erased]"
 NOBODY = Namesakes()
-_LARGE = 1 << 15
 _CODE = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".css")
 _VALUES = "erased_values"
 _SHARED = "shared_values"
@@ -54,18 +53,6 @@ class Traces:
 
     values: frozenset[str]
     shared: int = 0
-    _anchors: dict[bytes, list[bytes]] = field(default_factory=dict, repr=False, compare=False)
-
-    @cached_property
-    def anchors(self) -> dict[bytes, list[bytes]]:
-        """The longest run of letters and digits of each way to write a value, with those ways."""
-        found: dict[bytes, list[bytes]] = {}
-        for forms in self._forms.values():
-            for written in forms:
-                runs = WORD.findall(written)
-                if runs:
-                    found.setdefault(max(runs, key=len), []).append(written)
-        return found
 
     def without_words_of(self, folders: Iterable[Path]) -> "Traces":
         """The same without what stands in Kindred's own files: a person's word that is also a column's name."""
@@ -81,7 +68,9 @@ class Traces:
         """The spellings that stand in the text as whole words, where they are no part of somebody else's value."""
         looked = _without_escapes(content)
         return {
-            written for written in self._candidates(looked) if next(_places(looked, written, others), None) is not None
+            written
+            for written in self._search.found_in(looked)
+            if next(_places(looked, written, others), None) is not None
         }
 
     def found_inside(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
@@ -98,12 +87,6 @@ class Traces:
         wanted = set(spelt)
         return {value for value, forms in self._forms.items() if wanted & forms}
 
-    def _candidates(self, looked: bytes) -> set[bytes]:
-        if len(looked) >= _LARGE:
-            return self._search.found_in(looked)
-        near = {written for anchor in self.anchors.keys() & WORD.findall(looked) for written in self.anchors[anchor]}
-        return near | {written for written in self._without_anchor if written in looked}
-
     @cached_property
     def _spelt(self) -> frozenset[bytes]:
         return frozenset(written for forms in self._forms.values() for written in forms)
@@ -111,10 +94,6 @@ class Traces:
     @cached_property
     def _forms(self) -> dict[str, set[bytes]]:
         return {value: _looked_for(value) for value in self.values}
-
-    @cached_property
-    def _without_anchor(self) -> list[bytes]:
-        return sorted(written for written in self._spelt if not WORD.search(written))
 
     @cached_property
     def _search(self) -> ByteSearch:
@@ -128,7 +107,7 @@ class Traces:
         """The bytes with every value replaced, and how many places were."""
         looked = _without_escapes(content)
         spans = sorted(
-            (at, -len(written)) for written in self._candidates(looked) for at in _places(looked, written, NOBODY)
+            (at, -len(written)) for written in self._search.found_in(looked) for at in _places(looked, written, NOBODY)
         )
         kept: list[bytes] = []
         places = end = 0
