@@ -430,7 +430,11 @@ class _Work:
         if rebuilt:
             for _ in self.project.transform.run("run", ["--select", *rebuilt.values()]):
                 pass
-        return {"rebuilt": list(rebuilt)}
+        moved = []
+        if warehouse_erasure.HOUSEHOLDS in rebuilt:
+            with self.project.warehouse() as con:
+                moved = warehouse_erasure.move_households(con)
+        return {"rebuilt": [*rebuilt, *moved]}
 
     def _files(self) -> dict[str, Any]:
         settings = self.project.settings

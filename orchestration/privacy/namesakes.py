@@ -49,7 +49,7 @@ def find_namesakes(
     Args:
         files: Parquet files of which the same is true.
     """
-    from orchestration.privacy.traces import ways_to_look_for
+    from orchestration.privacy.traces import ways_to_write
 
     found: dict[bytes, set[tuple[int, bytes]]] = {}
     wanted = sorted(values)
@@ -58,7 +58,7 @@ def find_namesakes(
         for cell in _cells_with(con, some, files):
             for value in some:
                 for text in _longer(value, cell):
-                    for short, long in zip(ways_to_look_for(value), ways_to_look_for(text), strict=True):
+                    for short, long in zip(ways_to_write(value), ways_to_write(text), strict=True):
                         places = found.setdefault(short, set())
                         places.update((match.start(), long) for match in re.finditer(re.escape(short), long))
     return Namesakes({written: frozenset(places) for written, places in found.items()})

@@ -40,6 +40,7 @@ _FULL_TABLES = (
     "marts.dim_customer",
 )
 _SEARCHED_SCHEMAS = (*_FULL_SCHEMAS, "cleansing", "marts", "integration", "resolution")
+_ESCAPES = (b"n", b"r", b"t")
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
 # The loader's and the gates' own words are nobody's.
 _OWN_WORDS = ("_file", "file", "check_name", "column_name", "run_id", "reason", "table_name", "source", "sources")
@@ -66,20 +67,18 @@ class Traces:
 
     def found_in(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
         """The spellings that stand in the text as whole words, where they are no part of somebody else's value."""
-        looked = _without_escapes(content)
         return {
             written
-            for written in self._search.found_in(looked)
-            if next(_places(looked, written, others), None) is not None
+            for written in self._search.found_in(content)
+            if next(_places(content, written, others), None) is not None
         }
 
     def found_inside(self, content: bytes, others: Namesakes = NOBODY) -> set[bytes]:
         """The spellings that stand in the bytes of a binary file, whatever stands around them: those that are long enough."""
-        looked = _without_escapes(content)
         return {
             written
-            for written in self._anywhere.found_in(looked)
-            if any(not others.explain(looked, written, at) for at in _occurrences(looked, written))
+            for written in self._anywhere.found_in(content)
+            if any(not others.explain(content, written, at) for at in _occurrences(content, written))
         }
 
     def values_of(self, spelt: Iterable[bytes]) -> set[str]:
@@ -93,7 +92,7 @@ class Traces:
 
     @cached_property
     def _forms(self) -> dict[str, set[bytes]]:
-        return {value: _looked_for(value) for value in self.values}
+        return {value: spellings(value) for value in self.values}
 
     @cached_property
     def _search(self) -> ByteSearch:
@@ -105,9 +104,10 @@ class Traces:
 
     def redact(self, content: bytes) -> tuple[bytes, int]:
         """The bytes with every value replaced, and how many places were."""
-        looked = _without_escapes(content)
         spans = sorted(
-            (at, -len(written)) for written in self._search.found_in(looked) for at in _places(looked, written, NOBODY)
+            (at, -len(written))
+            for written in self._search.found_in(content)
+            for at in _places(content, written, NOBODY)
         )
         kept: list[bytes] = []
         places = end = 0
@@ -125,30 +125,22 @@ def _occurrences(content: bytes, written: bytes) -> Iterator[int]:
         at = content.find(written, at + 1)
 
 
-def _places(looked: bytes, written: bytes, others: Namesakes) -> Iterator[int]:
+def _places(content: bytes, written: bytes, others: Namesakes) -> Iterator[int]:
     """Where a spelling stands as whole words: "Anna Berg" does not stand in "Johanna Bergmann"."""
-    for at in _occurrences(looked, written):
+    for at in _occurrences(content, written):
         end = at + len(written)
-        before = at > 0 and is_inside(looked[at - 1]) and is_inside(written[0])
-        behind = end < len(looked) and is_inside(looked[end]) and is_inside(written[-1])
-        if not before and not behind and not others.explain(looked, written, at):
+        behind = end < len(content) and is_inside(content[end]) and is_inside(written[-1])
+        if not behind and _may_begin(content, written, at) and not others.explain(content, written, at):
             yield at
 
 
-def _without_escapes(content: bytes) -> bytes:
-    """The same bytes, but that a line's end written as `\\n` is no letter n that a word begins with."""
-    for sign in (b"\\n", b"\\r", b"\\t"):
-        content = content.replace(sign, b"\\ ")
-    return content
-
-
-def _looked_for(value: str) -> set[bytes]:
-    return set(ways_to_look_for(value))
-
-
-def ways_to_look_for(value: str) -> tuple[bytes, ...]:
-    """As `ways_to_write`, as bytes in which escapes are no letters."""
-    return tuple(map(_without_escapes, ways_to_write(value)))
+def _may_begin(content: bytes, written: bytes, at: int) -> bool:
+    """Whether a word may begin at a place. The n of a line's end written as `\\n` is no letter of a word."""
+    if at == 0 or not is_inside(written[0]):
+        return True
+    if content[at - 1 : at] == b"\\":
+        return written[:1] not in _ESCAPES
+    return not is_inside(content[at - 1]) or (content[at - 1 : at] in _ESCAPES and content[at - 2 : at - 1] == b"\\")
 
 
 def values_only(expression: str) -> str:
@@ -181,10 +173,8 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
     ]
     for item in searched:
         if mark_rows(con, item):
-            for values in _texts(item):
-                con.execute(
-                    f"insert into {_VALUES} select distinct value from ({values} where {IS_MARKED}) where length(value) >= 6"
-                )
+            for values in _texts(item, IS_MARKED):
+                con.execute(f"insert into {_VALUES} select distinct value from ({values}) where length(value) >= 6")
     con.execute(f"insert into {_VALUES} select record_id from {RECORDS}")
     con.execute(f"insert into {_VALUES} select substr(record_id, strpos(record_id, ':') + 1) from {RECORDS}")
     con.execute(f"create or replace temp table {_VALUES} as select distinct value from {_VALUES}")
@@ -193,10 +183,9 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
     for item in searched:
         if item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES:
             mark_rows(con, item)
-            for values in _texts(item):
+            for values in _texts(item, f"not ({IS_MARKED})"):
                 con.execute(
-                    f"insert into {_SHARED} select distinct value from ({values} where not ({IS_MARKED})) "
-                    f"semi join {_VALUES} using (value)"
+                    f"insert into {_SHARED} select distinct value from ({values}) semi join {_VALUES} using (value)"
                 )
     con.execute(f"delete from {_VALUES} where value in (select value from {_SHARED}); drop table {_SHARED}")
     shared = before - _count(con)
@@ -210,16 +199,16 @@ def _count(con: "duckdb.DuckDBPyConnection") -> int:
     return con.execute(f"select count(*) from {_VALUES}").fetchall()[0][0]
 
 
-def _texts(item: Relation) -> Iterator[str]:
-    """SQL of the texts in the rows of `held`, column by column: as a list that is unnested they would take twice as long.
-    A document gives the texts within it."""
+def _texts(item: Relation, which: str) -> Iterator[str]:
+    """SQL of the texts in the rows of `held` that meet a condition, column by column: as a list that is unnested they would
+    take twice as long. A document gives the texts within it, and is read once however often it is said."""
     full = item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES
     for name in item.texts:
         if name in _OWN_WORDS or (not full and not name.endswith("_id")):
             continue
-        column = f"held.{quote(name)}"
+        rows = f"from {item.sql} as held where {which}"
         if item.columns[name].startswith("JSON"):
-            texts = f"unnest(regexp_extract_all({values_only(column)}, '{_TEXT_IN_JSON}', 1))"
+            texts = f"unnest(regexp_extract_all({values_only('document')}, '{_TEXT_IN_JSON}', 1))"
+            yield f"select {texts} as value from (select distinct held.{quote(name)} as document {rows})"
         else:
-            texts = f"{column}::varchar"
-        yield f"select {texts} as value from {item.sql} as held"
+            yield f"select held.{quote(name)}::varchar as value {rows}"

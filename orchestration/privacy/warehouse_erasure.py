@@ -75,8 +75,8 @@ def aggregates(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str
 
 
 def broken_households(project: "Project", con: "duckdb.DuckDBPyConnection") -> dict[str, str]:
-    """The dbt tables that say which household a customer is in, when somebody's household has lost its first or its
-    second last member; as `aggregates` answers. The closure is in the temporary tables.
+    """The dbt table that says which household a customer is in, when somebody's household has lost its first or its second
+    last member; as `aggregates` answers. The closure is in the temporary tables.
     """
     present = {item.label: item for item in relations(con)}
     if HOUSEHOLDS not in present:
@@ -91,15 +91,24 @@ def broken_households(project: "Project", con: "duckdb.DuckDBPyConnection") -> d
         limit 1
         """
     ).fetchall()
-    if not broken:
-        return {}
-    nodes = project.transform.manifest["nodes"].values()
-    labels = {f"{node['schema']}.{node['alias']}": node["name"] for node in nodes if node["resource_type"] == "model"}
-    return {
-        label: labels[label]
-        for label, item in sorted(present.items())
-        if "household_id" in item.columns and label in labels
-    }
+    return {HOUSEHOLDS: HOUSEHOLDS.split(".")[1]} if broken else {}
+
+
+def move_households(con: "duckdb.DuckDBPyConnection") -> list[str]:
+    """Let every table of customers name the households that were made anew. Returns the tables that changed."""
+    moved = []
+    for item in relations(con):
+        if item.label != HOUSEHOLDS and {"household_id", "customer_id"} <= set(item.columns):
+            (count,) = con.execute(
+                f"""
+                update {item.sql} as held
+                set household_id = members.household_id
+                from {HOUSEHOLDS} as members
+                where held.customer_id = members.customer_id and held.household_id is distinct from members.household_id
+                """
+            ).fetchall()[0]
+            moved += [item.label] if count else []
+    return moved
 
 
 def linkage_state(con: "duckdb.DuckDBPyConnection") -> list[str]:
