@@ -11,6 +11,7 @@ stays as it was published, but for rows of the people.
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +46,10 @@ def republish(project: Project, removed: "Removed") -> None:
     with project.exclusive():
         settled = is_settled(project)
         try:
-            _customers(project, removed, settled)
-            _analytics(project, removed, settled)
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                parts = [pool.submit(part, project, removed, settled) for part in (_customers, _analytics)]
+                for part in parts:
+                    part.result()
             _public(project, settled, settings.published / everybody.FILE_NAME)
             if settled and (settings.published / "report.html").exists():
                 _report(project)

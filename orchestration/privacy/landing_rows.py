@@ -11,10 +11,12 @@ its compression and its row groups. An encrypted file stays encrypted.
 import codecs
 import errno
 import gzip
+import hashlib
 import io
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +29,9 @@ from orchestration.sources.servers import FileServer
 
 # In front of the name, so that its ending still says how the file is packed.
 BESIDE = ".erasing-"
+# An empty file would be taken for a delivery that broke off.
+_NOTHING = b"\n"
+_BATCH = 8 << 20
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -61,21 +66,24 @@ def has_lines(server: FileServer) -> bool:
     return server.format == "jsonl" and not _is_wide(server.encoding)
 
 
-def lines_fingerprint(path: Path, without: Collection[int]) -> tuple[int, int, int]:
-    """How many lines that are not blank, and two sums over their hashes (of this process), whatever their place.
+def lines_fingerprint(path: Path, without: Collection[int]) -> tuple[int, str]:
+    """How many lines there are, and the SHA-256 of all that they say.
 
     Args:
-        without: 1-based numbers of lines that are left out.
+        without: 1-based numbers of lines that are left out, as if the file were without them.
     """
-    left_out = frozenset(without)
-    count = total = mixed = 0
+    left_out = sorted(without)
+    count, digest = 0, hashlib.sha256()
     with _reading(path) as source:
-        for number, line in enumerate(source, 1):
-            bare = line.strip(b"\r\n")
-            if bare and number not in left_out:
-                found = hash(bare)
-                count, total, mixed = count + 1, total + found, mixed ^ found
-    return count, total, mixed
+        for first, lines in _batches(source):
+            begin, end = bisect_left(left_out, first), bisect_left(left_out, first + len(lines))
+            for number in reversed(left_out[begin:end]):
+                del lines[number - first]
+            digest.update(b"".join(lines))
+            count += len(lines)
+    if not count:
+        digest.update(_NOTHING)
+    return max(count, 1), digest.hexdigest()
 
 
 def disk_error(error: OSError, what: str) -> ErasureError:
@@ -116,38 +124,53 @@ def _writing(path: Path, like: Path) -> Iterator[Any]:
 
 def _write_text(path: Path, beside: Path, server: FileServer, rows: set[int], broken: set[int]) -> None:
     with _reading(path) as source, _writing(beside, path) as target:
-        lines: Iterator[bytes] = iter(source)
-        encode = None
+        lines, encode = source, None
         if _is_wide(server.encoding):
-            text, encode = _wide_lines(source.read(), server.encoding)
-            lines = iter(text)
-        records = _csv_records(lines, server, broken) if server.format == "csv" else enumerate(lines, 1)
+            content, encode = _as_utf8(source.read(), server.encoding)
+            lines = io.BytesIO(content)
         written = False
-        for number, record in records:
-            if number not in rows:
-                target.write(encode(record) if encode else record)
-                written = True
+        for kept in _kept(lines, server, rows, broken):
+            target.write(encode(kept) if encode else kept)
+            written = True
         if not written:
-            # An empty file would be taken for a delivery that broke off.
-            target.write(encode(b"\n") if encode else b"\n")
+            target.write(encode(_NOTHING) if encode else _NOTHING)
+
+
+def _kept(source: IO[bytes], server: FileServer, rows: set[int], broken: set[int]) -> Iterator[bytes]:
+    """The content without the rows, in pieces."""
+    if server.format == "csv":
+        yield from (record for number, record in _csv_records(source, server, broken) if number not in rows)
+        return
+    for first, lines in _batches(source):
+        if not rows.isdisjoint(range(first, first + len(lines))):
+            lines = [line for number, line in enumerate(lines, first) if number not in rows]
+        if lines:
+            yield b"".join(lines)
+
+
+def _batches(source: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines, many at a time, with the number of the first."""
+    following = 1
+    while lines := source.readlines(_BATCH):
+        first, following = following, following + len(lines)
+        yield first, lines
 
 
 def _is_wide(encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
 
-def _wide_lines(content: bytes, encoding: str) -> tuple[list[bytes], Any]:
-    """Lines of a two- or four-byte encoding as UTF-8, and how to write them back."""
+def _as_utf8(content: bytes, encoding: str) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """The content of a two- or four-byte encoding, and how to write a part of it back."""
     name = codecs.lookup(encoding).name
     if name == "utf-16":
         name = "utf-16-be" if content.startswith(codecs.BOM_UTF16_BE) else "utf-16-le"
     elif name == "utf-32":
         name = "utf-32-be" if content.startswith(codecs.BOM_UTF32_BE) else "utf-32-le"
-    text = content.decode(name)
-    return [line.encode() for line in text.splitlines(keepends=True)], lambda line: line.decode().encode(name)
+    return content.decode(name).encode(), lambda part: part.decode().encode(name)
 
 
-def _csv_records(lines: Iterator[bytes], server: FileServer, broken: set[int]) -> Iterator[tuple[int, bytes]]:
+def _csv_records(lines: Iterable[bytes], server: FileServer, broken: set[int]) -> Iterator[tuple[int, bytes]]:
     """The file's records with their numbers; blank lines go with 0, because no reader counts them."""
     number, inside = 0, False
     parts: list[bytes] = []

@@ -246,11 +246,11 @@ class Gatekeeper:
 
     def carry_over(self, table: Table, load_date: date, file: str, before: Path, after: Path) -> None:
         """Keep a file's count of held-back rows when the file is rewritten for another reason."""
-        was, now = file_hash(before), file_hash(after)
-        noted = read_suppressions(self.ledger, table.raw_name, load_date)
-        rows = next((item.rows for item in reversed(noted) if item.file == file and item.content_hash == was), 0)
+        noted = [item for item in read_suppressions(self.ledger, table.raw_name, load_date) if item.file == file]
+        was = file_hash(before) if noted else ""
+        rows = next((item.rows for item in reversed(noted) if item.content_hash == was), 0)
         if rows:
-            append_suppression(self.ledger, Suppression(table.raw_name, load_date, file, now, rows))
+            append_suppression(self.ledger, Suppression(table.raw_name, load_date, file, file_hash(after), rows))
 
     def counts(self, table: Table, load_date: date, landing: Path) -> dict[str, int]:
         """Rows held back of each file as it lies there now."""
