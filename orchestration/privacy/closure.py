@@ -162,15 +162,15 @@ def find_closure(
 def load_closure(con: "duckdb.DuckDBPyConnection", closure: Closure) -> None:
     """Put a closure that was found before into the temporary tables."""
     _make_tables(con)
-    for person in closure.people:
-        _fill(con, CUSTOMERS, [(value, person.number) for value in person.customers])
-        _fill(con, RECORDS, [(value, person.number) for value in person.records])
-        _fill(con, VISITORS, [(value, person.number) for value in person.visitors])
-        _fill(con, STITCHED, [(value, person.number) for value in person.stitched])
+    people = closure.people
+    _fill(con, CUSTOMERS, [(value, person.number) for person in people for value in person.customers])
+    _fill(con, RECORDS, [(value, person.number) for person in people for value in person.records])
+    _fill(con, VISITORS, [(value, person.number) for person in people for value in person.visitors])
+    _fill(con, STITCHED, [(value, person.number) for person in people for value in person.stitched])
     _fill(
         con,
         PLACES,
-        [(p.table, p.load_date, p.file, p.row, person.number) for person in closure.people for p in person.places],
+        [(p.table, p.load_date, p.file, p.row, person.number) for person in people for p in person.places],
     )
     _fill(con, EVENTS, list(closure.events))
 

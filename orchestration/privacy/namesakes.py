@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.privacy.relations import PERSON_SCHEMAS, relations
+from orchestration.privacy.relations import relations
 from orchestration.sources.names import literal, quote
 
 if TYPE_CHECKING:
@@ -78,10 +78,7 @@ def _cells_with(con: "duckdb.DuckDBPyConnection", values: Collection[str], files
     pattern = "|".join(re.escape(value) for value in values)
     cells: set[str] = set()
     searched = [
-        (item.sql, quote(name), item.columns[name])
-        for item in relations(con)
-        if item.schema in PERSON_SCHEMAS
-        for name in item.texts
+        (item.sql, quote(name), item.columns[name]) for item in relations(con) if item.says_all for name in item.texts
     ]
     for path in files:
         source = f"read_parquet({literal(str(path))})"

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     import duckdb
 
 PERSON_SCHEMAS = frozenset({"raw", "quarantine", "integration", "cleansing", "resolution", "marts", "analysis"})
+# Here every text may be a person's; further on there are only ids, what was said before, and words of Kindred's own.
+_ALL_SCHEMAS = ("raw", "quarantine", "snapshots")
+_ALL_TABLES = (
+    # What staging trims is here as it is further on: ' Flavio' and 'Flavio' are two values in raw.
+    "integration.int_customer_records",
+    "integration.int_support_tickets",
+    "cleansing.standardised_records",
+    "cleansing.golden_customers",
+    "marts.dim_customer",
+)
 _RECORD = ("record_id", "record_id_l", "record_id_r", "founding_record_id")
 _CUSTOMER = ("customer_id", "other_customer_id", "current_customer_id", "previous_customer_id")
 # A household carries its first member's address: its row is that person's, and is made anew of whoever is left.
@@ -73,6 +83,11 @@ class Relation:
     def texts(self) -> list[str]:
         """The columns that hold text or documents."""
         return [name for name, kind in self.columns.items() if kind.startswith(("VARCHAR", "JSON", "STRUCT", "MAP"))]
+
+    @property
+    def says_all(self) -> bool:
+        """Whether any text in it may be a person's, rather than an id or what another table says before it."""
+        return self.schema in _ALL_SCHEMAS or self.label in _ALL_TABLES
 
     @property
     def of_many(self) -> bool:

@@ -29,17 +29,7 @@ NOBODY = Namesakes()
 _CODE = (".py", ".sql", ".yml", ".yaml", ".csv", ".md", ".css")
 _VALUES = "erased_values"
 _SHARED = "shared_values"
-# Here every text may be the person's; further on there are only ids and words of Kindred's own.
-_FULL_SCHEMAS = ("raw", "quarantine", "snapshots")
-_FULL_TABLES = (
-    # What staging trims is here as it is further on: ' Flavio' and 'Flavio' are two values in raw.
-    "integration.int_customer_records",
-    "integration.int_support_tickets",
-    "cleansing.standardised_records",
-    "cleansing.golden_customers",
-    "marts.dim_customer",
-)
-_SEARCHED_SCHEMAS = (*_FULL_SCHEMAS, "cleansing", "marts", "integration", "resolution")
+_SEARCHED_SCHEMAS = ("raw", "quarantine", "snapshots", "cleansing", "marts", "integration", "resolution")
 _ESCAPES = (b"n", b"r", b"t")
 _TEXT_IN_JSON = r'"((?:[^"\\]|\\.)*)"'
 # The loader's and the gates' own words are nobody's.
@@ -181,7 +171,7 @@ def collect_traces(con: "duckdb.DuckDBPyConnection", extra: Iterable[str] = ()) 
     before = _count(con)
     con.execute(f"create or replace temp table {_SHARED} (value varchar)")
     for item in searched:
-        if item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES:
+        if item.says_all:
             mark_rows(con, item)
             for values in _texts(item, f"not ({IS_MARKED})"):
                 con.execute(
@@ -202,9 +192,8 @@ def _count(con: "duckdb.DuckDBPyConnection") -> int:
 def _texts(item: Relation, which: str) -> Iterator[str]:
     """SQL of the texts in the rows of `held` that meet a condition, column by column: as a list that is unnested they would
     take twice as long. A document gives the texts within it, and is read once however often it is said."""
-    full = item.schema in _FULL_SCHEMAS or item.label in _FULL_TABLES
     for name in item.texts:
-        if name in _OWN_WORDS or (not full and not name.endswith("_id")):
+        if name in _OWN_WORDS or (not item.says_all and not name.endswith("_id")):
             continue
         rows = f"from {item.sql} as held where {which}"
         if item.columns[name].startswith("JSON"):
