@@ -7,7 +7,7 @@ belong here: what is done with it, and the values by which leftovers are searche
 Rules, in their order
 - A customer's records are those of `resolution.memberships`; earlier ids of the customer belong to it.
 - A landed row belongs to a person when it carries one of their record ids and none of another customer.
-- A browser (anonymous id) that no other customer was seen with belongs to the person, and so does what it did unnamed.
+- A browser (anonymous id) in which nobody else signed in belongs to the person, and so does what it did unnamed.
 - What was done unnamed in any other browser belongs to the customer whom stitching gave it to.
 - A row that made no record (it was quarantined) belongs to the person when it carries an e-mail address, phone or national
   id that the person and no other customer has, or is a broken line with one of their ids or addresses in it.
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 MEMBERSHIPS = "resolution.memberships"
 STANDARD = "cleansing.standardised_records"
 IDENTIFIERS = "integration.int_record_identifiers"
+CUSTOMER_EVENTS = "integration.int_customer_events"
 STITCHES = "cleansing.identity_stitches"
 CUSTOMER_IDS = "resolution.customer_ids"
 REDIRECTS = "marts.customer_id_redirects"
@@ -325,21 +326,32 @@ def _add_identifiers(con: "duckdb.DuckDBPyConnection", bare: Sequence[tuple[int,
 
 
 def _add_visitors(con: "duckdb.DuckDBPyConnection") -> None:
-    if relation(con, IDENTIFIERS) is None:
-        return
-    con.execute(
-        f"""
-        insert into {VISITORS}
-        select identifiers.identifier, min(mine.person)
-        from {IDENTIFIERS} as identifiers
-        left join {MEMBERSHIPS} as memberships using (record_id)
-        left join {RECORDS} as mine using (record_id)
-        where identifiers.identifier_type = 'anonymous_id'
-        group by identifiers.identifier
-        having count(mine.person) > 0
-            and count(distinct memberships.customer_id) filter (where mine.person is null) = 0
-        """
-    )
+    # Whoever signed in there counts as somebody, also when no record of that account ever came.
+    sources = [
+        f"select {column} as anonymous_id, record_id from {table} where {condition}"
+        for table, column, condition in (
+            (IDENTIFIERS, "identifier", "identifier_type = 'anonymous_id'"),
+            (CUSTOMER_EVENTS, "anonymous_id", "anonymous_id is not null and record_id is not null"),
+        )
+        if relation(con, table) is not None
+    ]
+    if sources:
+        con.execute(
+            f"""
+            insert into {VISITORS}
+            with seen as ({" union all ".join(sources)}),
+            signed_in as (
+                select distinct anonymous_id, record_id
+                from seen
+                where anonymous_id in (select anonymous_id from seen semi join {RECORDS} using (record_id))
+            )
+            select signed_in.anonymous_id, min(mine.person)
+            from signed_in
+            left join {RECORDS} as mine using (record_id)
+            group by signed_in.anonymous_id
+            having count(mine.person) = count(*)
+            """
+        )
 
 
 def _add_stitched(con: "duckdb.DuckDBPyConnection") -> None:
@@ -471,7 +483,7 @@ def _known(con: "duckdb.DuckDBPyConnection") -> dict[tuple[str, str], int]:
 
 def _add_events(con: "duckdb.DuckDBPyConnection") -> None:
     keys = {
-        "integration.int_customer_events": "event_id",
+        CUSTOMER_EVENTS: "event_id",
         "integration.int_orders": "order_id",
         "integration.int_support_tickets": "ticket_id",
         "integration.int_consent_events": "consent_event_id",

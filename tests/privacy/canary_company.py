@@ -37,6 +37,7 @@ NAMES = (("Abigail", "Northcote"), ("Beatrix", "Okonkwo"), ("Chiara", "Petrescu"
 BIRTHS = (date(1960, 3, 10), date(1971, 8, 21), date(1982, 11, 2), date(1993, 5, 28))
 PEOPLE = len(NAMES)
 NAMESAKE = 1
+HOUSEMATE = "of-the-housemate"
 DAYS = 2
 
 
@@ -86,6 +87,7 @@ def plant(landing: Path, days: int = DAYS) -> Planted:
         day = FIRST + timedelta(days=number)
         for person in range(PEOPLE):
             _plant_person(landing, day, person, planted)
+        _plant_shared_browser(landing, day, planted)
     _pack(landing / "crm" / (FIRST + timedelta(days=1)).isoformat() / "contacts.csv", "gz")
     _pack(landing / "social" / (FIRST + timedelta(days=1)).isoformat() / "profiles.jsonl", "zst")
     return planted
@@ -108,6 +110,9 @@ def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> No
     quote = '"' if person == PEOPLE - 1 else ""
     broken = f"{SIGN}C{person},{quote}{planted.new()},{email},{planted.new()}"
     _lines(landing / "crm" / str(day) / "contacts.csv", [_csv(wrong), broken])
+    if person == 0:
+        # A line that names its person by another source's id alone. With more of them the gate would stop the day.
+        _lines(landing / "crm" / str(day) / "contacts.csv", [f"{planted.new()},{planted.new()},{SIGN}L{person}"])
     dob = f"{born:%d/%m/%Y}"
     loyalty = [
         f"{SIGN}L{person}", given, family, dob, "F", email, planted.phone(), planted.new(), planted.new(), planted.new(),
@@ -161,6 +166,8 @@ def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> No
                 },
             },
         )  # fmt: skip
+    half = {"messageId": planted.new(), "anonymousId": planted.new(), "userId": f"{SIGN}S{person}"}
+    _lines(landing / "web" / str(day) / "events.jsonl", [json.dumps(half)[:-2]])
     _rows(
         landing / "shop" / str(day) / "customers.parquet",
         {
@@ -175,6 +182,28 @@ def _plant_person(landing: Path, day: date, person: int, planted: Planted) -> No
             {"order_id": planted.new(), "customer_id": f"{SIGN}S{person}", "status": "shipped", "channel": "web"},
         )
     planted.values |= {f"{SIGN}-anon-{person}"} | {record.split(":")[1] for record in planted.records[person]}
+
+
+def _plant_shared_browser(landing: Path, day: date, planted: Planted) -> None:
+    """A browser in which somebody else signs in too, and what the first person did there unnamed after signing in."""
+    other = pq.read_table(landing / "shop" / str(FIRST) / "customers.parquet").column("customer_id")[0].as_py()
+    visits = [(6, HOUSEMATE, other), (9, None, f"{SIGN}S0")]
+    for hour, housemate, user in visits:
+        for minute in (0, 5, 10):
+            said = [f"{housemate}-{day}-{minute}" if housemate else planted.new() for _ in range(4)]
+            _json(
+                landing / "web" / str(day) / "events.jsonl",
+                {
+                    "messageId": said[0], "type": "track", "anonymousId": "browser-of-a-household",
+                    "userId": user if minute == 0 else None, "timestamp": f"{day}T{hour:02d}:{minute:02d}:00Z",
+                    "event": said[1], "properties": {"note": said[2]}, "traits": {},
+                    "context": {
+                        "device": {"id": "device-of-a-household", "type": "desktop"},
+                        "page": {"url": f"https://shop.example/{said[3]}", "path": "/", "referrer": None},
+                        "userAgent": "Mozilla", "locale": "en-GB",
+                    },
+                },
+            )  # fmt: skip
 
 
 def _csv(cells: list[str]) -> str:
