@@ -473,7 +473,10 @@ class _Work:
 
     def _namesakes(self, values: Collection[str]) -> Namesakes:
         with self.project.warehouse() as con:
-            return find_namesakes(con, values, sample_truth_files(self.project.settings))
+            found = find_namesakes(con, values, sample_truth_files(self.project.settings))
+        # The search goes on to read the file.
+        let_go(self.project.settings.warehouse)
+        return found
 
     def certify(self) -> Done:
         """Prove that nothing is left and nobody else was touched; only then write the certificate."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from orchestration.duckdb_files import is_encrypted, opened
+from orchestration.privacy.adjacent_cells import across_cells
 from orchestration.privacy.namesakes import Namesakes
 from orchestration.privacy.relations import ENDED_IDS, PERSON_SCHEMAS, Relation, relations
 from orchestration.privacy.traces import NOBODY, Traces, spellings, values_only
@@ -87,7 +88,13 @@ def scan(
     findings += found
     if suspects:
         met = traces.values_of(set().union(*suspects.values()))
-        suspects = _found_in_files(sorted(suspects), Traces(frozenset(met)), namesakes(met), allowed)
+        others = namesakes(met)
+        left = _found_in_files(sorted(suspects), Traces(frozenset(met)), others, allowed)
+        suspects = {
+            path: alone
+            for path, values in left.items()
+            if (alone := values - across_cells(path, values, others) if path.suffix in _TABULAR else values)
+        }
     findings += [Finding(path.relative_to(data).as_posix(), len(values)) for path, values in suspects.items()]
     size = sum(path.stat().st_size for path in paths)
     return ScanResult(tuple(findings), len(traces.values), counted, len(paths), size)
