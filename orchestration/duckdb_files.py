@@ -211,6 +211,9 @@ def copy(source: Path, target: Path, *, source_key: str | None, target_key: str 
         name = alias_of(source)
         attach(connection, source, name, key=source_key, read_only=not _log_of(source).exists())
         attach(connection, target, "rewritten", key=target_key)
+        # To try a dictionary on every column is a quarter of the work. Without, the file is 1.4 times as large, until the
+        # tables in it are built anew.
+        connection.execute("set disabled_compression_methods = 'dictionary'")
         connection.execute(f"copy from database {name} to rewritten")
         connection.execute("checkpoint rewritten")
         connection.execute("detach rewritten")
